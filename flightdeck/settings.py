@@ -1,0 +1,260 @@
+"""Settings: flags, then ``FLIGHTDECK_*``, then ``flightdeck.yaml``, then defaults.
+
+Read once, at the edge; every part gets its slice, never the whole. In the environment nested keys are joined by two
+underscores: ``receivers.otlp.protocols.grpc.endpoint`` is ``FLIGHTDECK_RECEIVERS__OTLP__PROTOCOLS__GRPC__ENDPOINT``.
+The receiver keys are the OpenTelemetry Collector's.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    YamlConfigSettingsSource,
+)
+
+from flightdeck.errors import Misconfigured
+from flightdeck.models import DiffConfig
+
+CONFIG_FILE = "flightdeck.yaml"
+WORKSPACE_FOLDER = ".flightdeck"
+MIB = 1024 * 1024
+
+
+def _endpoint(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError(f"{text!r} is no address; write host:port, like 127.0.0.1:4317 (port 0 takes any free one)")
+    return text
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TlsSettings(_Section):
+    """Certificate and key (PEM files) of a receiver."""
+
+    cert_file: Path
+    key_file: Path
+
+
+class ProtocolSettings(_Section):
+    """One OTLP listener."""
+
+    endpoint: Endpoint
+    max_recv_msg_size_mib: Annotated[int, Field(ge=1, le=1024)] = 64
+    tls: TlsSettings | None = None
+
+    @property
+    def host(self) -> str:
+        """The address without port and brackets."""
+        return self.endpoint.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """0 means any free port."""
+        return int(self.endpoint.rpartition(":")[2])
+
+    @property
+    def max_bytes(self) -> int:
+        """The bound on a request, before and after decompression."""
+        return self.max_recv_msg_size_mib * MIB
+
+
+class GrpcSettings(ProtocolSettings):
+    """OTLP over gRPC."""
+
+    endpoint: Endpoint = "127.0.0.1:4317"
+
+
+class HttpSettings(ProtocolSettings):
+    """OTLP over HTTP."""
+
+    endpoint: Endpoint = "127.0.0.1:4318"
+
+
+class ProtocolsSettings(_Section):
+    """The OTLP listeners; null turns one off."""
+
+    grpc: GrpcSettings | None = GrpcSettings()
+    http: HttpSettings | None = HttpSettings()
+
+    def explicit(self, protocol: Literal["grpc", "http"]) -> bool:
+        """Whether the user chose this listener's address: then a taken port is an error, else a warning."""
+        section = getattr(self, protocol)
+        return protocol in self.model_fields_set and section is not None and "endpoint" in section.model_fields_set
+
+
+class OtlpSettings(_Section):
+    """The OTLP receiver."""
+
+    protocols: ProtocolsSettings = ProtocolsSettings()
+
+
+class ReceiversSettings(_Section):
+    """What takes spans in."""
+
+    otlp: OtlpSettings = OtlpSettings()
+
+
+class BatchSettings(_Section):
+    """How requests are gathered into one insert, and how many may wait before senders are told to slow down."""
+
+    wait_ms: Annotated[int, Field(ge=0, le=10_000)] = 10
+    max_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
+    max_queued_bytes: Annotated[int, Field(ge=MIB)] = 192 * MIB
+    max_queued_requests: Annotated[int, Field(ge=1)] = 10_000
+
+
+class StoreSettings(_Section):
+    """Where runs are kept: ``chdb:///path`` (embedded) or ``clickhouse://user:password@host:port/database``.
+
+    ``max_memory_mib`` bounds the embedded engine; a served ClickHouse has its own bounds.
+    """
+
+    dsn: SecretStr | None = None
+    max_memory_mib: Annotated[int, Field(ge=256)] = 700
+    span_retention_days: Annotated[int, Field(ge=2, le=3650)] = 30
+
+
+class LedgerSettings(_Section):
+    """Where releases, prices, policies and decisions are kept: a SQLite file, or PostgreSQL by ``database_url``."""
+
+    db_path: Path = Path(WORKSPACE_FOLDER) / "flightdeck.db"
+    database_url: SecretStr | None = None
+
+
+class ServerSettings(_Section):
+    """The API's address. ``hosts`` are names that browsers may use for it beside localhost."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8765
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AssemblySettings:
+    """When spans become runs: rounds every ``every_s`` or ``max_spans``, unclosed traces after ``settle_s``."""
+
+    settle_s: float = 60.0
+    every_s: float = 1.0
+    max_spans: int = 50_000
+    tenant_keys: tuple[str, ...] = ()
+    task_keys: tuple[str, ...] = ()
+
+
+class Settings(BaseSettings):
+    """A workspace's settings. Paths resolve against ``workspace``, the folder of ``flightdeck.yaml``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FLIGHTDECK_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+    )
+
+    api_version: Literal["v1"] = "v1"
+    kind: Literal["WorkspaceConfig"] = "WorkspaceConfig"
+    workspace: Path = Path()
+    db_path: Path = LedgerSettings().db_path
+    database_url: SecretStr | None = None
+    default_environment: str = "local"
+    diff: DiffConfig = DiffConfig()
+    pricing_catalog_path: Path | None = None
+    promotion_requires_approval: bool = False
+    local_api_token: SecretStr = SecretStr("")
+    server: ServerSettings = ServerSettings()
+    receivers: ReceiversSettings = ReceiversSettings()
+    batch: BatchSettings = BatchSettings()
+    store: StoreSettings = StoreSettings()
+    settle: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    tenant_keys: tuple[str, ...] = ()
+    task_keys: tuple[str, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, environment, then the workspace's file."""
+        del dotenv_settings, file_secret_settings
+        folder = init_settings().get("workspace", Path())
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=folder / CONFIG_FILE)
+
+    @property
+    def ledger(self) -> LedgerSettings:
+        """The ledger's slice, with its path made absolute."""
+        return LedgerSettings(db_path=self.workspace / self.db_path, database_url=self.database_url)
+
+    @property
+    def engine(self) -> StoreSettings:
+        """The store's slice, with the embedded default filled in."""
+        if self.store.dsn is not None:
+            return self.store
+        home = (self.workspace / WORKSPACE_FOLDER / "clickhouse").resolve()
+        return self.store.model_copy(update={"dsn": SecretStr(f"chdb://{home}")})
+
+    @property
+    def assembly(self) -> AssemblySettings:
+        """The assembler's slice."""
+        return AssemblySettings(settle_s=self.settle, tenant_keys=self.tenant_keys, task_keys=self.task_keys)
+
+
+def load(overrides: Mapping[str, Any] | None = None, *, workspace: Path | None = None) -> Settings:
+    """Reads the settings of a workspace (``FLIGHTDECK_WORKSPACE``, else the current folder).
+
+    Args:
+        overrides: what flags say, nested like the file; wins over everything.
+        workspace: the folder with ``flightdeck.yaml``; the file may be missing.
+
+    Raises:
+        Misconfigured: an unknown key (the nearest right one is named), a bad value, or a file that is no YAML mapping.
+    """
+    folder = workspace or Path(os.environ.get("FLIGHTDECK_WORKSPACE") or ".")
+    try:
+        return Settings(**{**(overrides or {}), "workspace": folder})
+    except ValidationError as error:
+        raise Misconfigured("; ".join(_problems(error))) from error
+    except (yaml.YAMLError, SettingsError, TypeError, ValueError, OSError) as error:
+        what = " ".join(str(error).split())
+        raise Misconfigured(f"{folder / CONFIG_FILE} can't be read: {what}") from error
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        path = [str(part) for part in problem["loc"]]
+        name = ".".join(path)
+        if problem["type"] != "extra_forbidden":
+            yield f"{name}: {problem['msg'].removeprefix('Value error, ')}"
+            continue
+        near = difflib.get_close_matches(path[-1], _keys(Settings, path[:-1]), n=1, cutoff=0.5)
+        yield f"unknown setting {name}" + (f"; did you mean {'.'.join([*path[:-1], *near])}?" if near else "")
+
+
+def _keys(model: type[BaseModel], path: list[str]) -> list[str]:
+    """The keys that may stand at a path of the settings."""
+    for part in path:
+        field = model.model_fields.get(part)
+        options = (field.annotation, *get_args(field.annotation)) if field else ()
+        model = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), BaseModel)
+    return list(model.model_fields)
