@@ -51,10 +51,12 @@ contracts: setup ## import contracts of the rings
 	@$(BIN)/lint-imports --no-timings
 
 generate: setup ## schemas and protobuf modules from their sources
-	@$(BIN)/python -m tools.generate
+	@$(BIN)/python schemas/generate.py
+	@$(BIN)/python proto/generate.py
 
 current: setup ## fails if a generated file is stale
-	@$(BIN)/python -m tools.generate --check
+	@$(BIN)/python schemas/generate.py --check
+	@$(BIN)/python proto/generate.py --check
 
 unit: setup ## the fast tests only
 	@$(PYTEST) tests/unit tests/property

@@ -1,0 +1,157 @@
+"""Diffs: baseline against candidate, and the verdict."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from flightdeck.models.fields import Count
+from flightdeck.models.policy import PolicyResult
+
+
+class DataQuality(BaseModel):
+    """Runs of a release, environment and window whose data is worth a second look, counted by kind.
+
+    incomplete: still in progress, or their own span never came · bad_time: their times could not be right ·
+    agent_mismatch: refused, they name another agent than their release · cached_exceeds_input: their emitter counts
+    cached tokens apart · calls_without_usage: tokens unknown · truncated: too many spans · unassigned: no release.
+    """
+
+    incomplete: Count = 0
+    bad_time: Count = 0
+    agent_mismatch: Count = 0
+    cached_exceeds_input: Count = 0
+    calls_without_usage: Count = 0
+    truncated: Count = 0
+    unassigned: Count = 0
+
+
+class DiffFilters(BaseModel):
+    """What a diff was limited to; null is no limit."""
+
+    environment: str
+    tenant_id: str | None = None
+    task_id: str | None = None
+
+
+class DiffSamples(BaseModel):
+    """How many runs stand behind each side, and how far they carry (1.3's levels)."""
+
+    baseline_runs: Count
+    candidate_runs: Count
+    baseline_unpriced_runs: Count = 0
+    candidate_unpriced_runs: Count = 0
+    confidence: Literal["HIGH", "MEDIUM", "LOW"]
+    confidence_reason: str | None = None
+
+
+class DiffMetrics(BaseModel):
+    """Means per finished run; deltas are candidate minus baseline. Latencies are null without a measured run."""
+
+    baseline_cost_per_run_usd: float
+    candidate_cost_per_run_usd: float
+    delta_cost_per_run_usd: float
+    delta_cost_per_run_pct: float | None
+    baseline_latency_ms_avg: float | None
+    candidate_latency_ms_avg: float | None
+    delta_latency_ms_avg: float | None
+    baseline_error_rate: float
+    candidate_error_rate: float
+    delta_error_rate: float
+
+
+class DiffPrices(BaseModel):
+    """Prices of each release's own model in USD per 1,000 tokens; null where its table does not list it."""
+
+    baseline_input_usd_per_1k_tokens: float | None = None
+    baseline_output_usd_per_1k_tokens: float | None = None
+    baseline_cached_input_usd_per_1k_tokens: float | None = None
+    candidate_input_usd_per_1k_tokens: float | None = None
+    candidate_output_usd_per_1k_tokens: float | None = None
+    candidate_cached_input_usd_per_1k_tokens: float | None = None
+
+
+class DiffCatalog(BaseModel):
+    """Both sides under the catalog's tariffs; null where a side has no slot."""
+
+    enabled: bool = False
+    catalog_version: str | None = None
+    baseline_slot_id: str | None = None
+    candidate_slot_id: str | None = None
+    baseline_cost_per_run_usd: float | None = None
+    candidate_cost_per_run_usd: float | None = None
+    delta_cost_per_run_usd: float | None = None
+    warnings: list[str] = Field(default_factory=list)
+
+
+class DiffPricing(BaseModel):
+    """Which prices a diff was made with."""
+
+    baseline_provider: str
+    baseline_version: str
+    baseline_model: str
+    candidate_provider: str
+    candidate_version: str
+    candidate_model: str
+    pricing_or_model_changed: bool
+    prices: DiffPrices
+    catalog: DiffCatalog
+    warnings: list[str] = Field(default_factory=list)
+    hints: list[str] = Field(default_factory=list)
+
+
+class VerdictReason(BaseModel):
+    """Why a verdict is not PASS. ``metric`` is "" when it concerns the evidence as a whole."""
+
+    code: str
+    metric: str = ""
+    message: str
+
+
+class VerdictWarning(BaseModel):
+    """What to know about a verdict, whatever it is."""
+
+    code: str
+    message: str
+
+
+class Verdict(BaseModel):
+    """Roll forward or not: PASS, FAIL, INCONCLUSIVE (more runs are needed), NODATA (a side has no finished run)."""
+
+    status: Literal["PASS", "FAIL", "INCONCLUSIVE", "NODATA"]
+    reasons: list[VerdictReason] = Field(default_factory=list)
+    warnings: list[VerdictWarning] = Field(default_factory=list)
+
+
+class DiffQuality(BaseModel):
+    """Data quality of both sides."""
+
+    baseline: DataQuality = Field(default_factory=DataQuality)
+    candidate: DataQuality = Field(default_factory=DataQuality)
+
+
+class Diff(BaseModel):
+    """Baseline against candidate over ``[since, until)``: the answer of ``POST /v1/diff``."""
+
+    window: str
+    since: str
+    until: str
+    filters: DiffFilters
+    pricing: DiffPricing
+    samples: DiffSamples
+    metrics: DiffMetrics
+    policy: PolicyResult
+    verdict: Verdict
+    data_quality: DiffQuality
+
+
+class DiffRequest(BaseModel):
+    """The body of ``POST /v1/diff``. Without an environment the workspace's default is used."""
+
+    baseline_release_id: str
+    candidate_release_id: str
+    window: str
+    environment: str | None = None
+    tenant_id: str | None = None
+    task_id: str | None = None

@@ -1,0 +1,44 @@
+"""Policies: what a candidate must hold."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from flightdeck.models.fields import Count, Moment, Share, Usd
+
+
+class DiffConfig(BaseModel):
+    """How many runs a side must have: HIGH confidence from ``min_*_runs`` on, LOW under ``min_low_runs``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_candidate_runs: Count = 500
+    min_baseline_runs: Count = 500
+    min_low_runs: Count = 50
+
+
+class Policy(BaseModel):
+    """What a candidate must hold to be promoted; null limits are off, null minimums are the workspace's.
+
+    ``max_unpriced_share`` bounds the runs whose cost is unknown (null: 0 when there is a cost limit, else no bound).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    policy_id: str = "default"
+    max_cost_per_run_usd: Usd | None = None
+    max_latency_ms: Count | None = None
+    max_error_rate: Share | None = None
+    max_unpriced_share: Share | None = Field(default=None, exclude_if=lambda share: share is None)
+    min_candidate_runs: Count | None = None
+    min_baseline_runs: Count | None = None
+    min_low_runs: Count | None = None
+    require_high_diff_confidence: bool = True
+
+
+class PolicyResult(BaseModel):
+    """What a policy says of a diff. ``passed`` is true exactly when there are no reasons against."""
+
+    passed: bool
+    reasons: list[str]
+    evaluated_at: Moment
