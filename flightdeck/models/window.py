@@ -12,6 +12,7 @@ class Window:
 
     Half-open, so that neighbouring windows never share a run:
 
+    >>> from datetime import UTC
     >>> noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
     >>> hour = Window(noon, noon + timedelta(hours=1))
     >>> noon in hour, hour.until in hour
@@ -30,7 +31,8 @@ class Window:
 
         Raises ValueError with 1.3's text for anything else, and for lengths that reach before year 1.
 
-        >>> Window.ending(datetime(2026, 11, 24, tzinfo=UTC), "36h").since.isoformat()
+        >>> from datetime import UTC
+    >>> Window.ending(datetime(2026, 11, 24, tzinfo=UTC), "36h").since.isoformat()
         '2026-11-22T12:00:00+00:00'
         """
         try:
