@@ -32,7 +32,7 @@ class Window:
         Raises ValueError with 1.3's text for anything else, and for lengths that reach before year 1.
 
         >>> from datetime import UTC
-    >>> Window.ending(datetime(2026, 11, 24, tzinfo=UTC), "36h").since.isoformat()
+        >>> Window.ending(datetime(2026, 11, 24, tzinfo=UTC), "36h").since.isoformat()
         '2026-11-22T12:00:00+00:00'
         """
         try:
