@@ -1,0 +1,1 @@
+"""ClickHouse, embedded or served: the only package that speaks to it."""

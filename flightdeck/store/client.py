@@ -1,0 +1,238 @@
+"""One engine, two homes: ClickHouse in this process (``chdb:///path``) or served (``clickhouse://user:pw@host/db``).
+
+Everything above asks through :class:`Engine`, with the same SQL for both. The engine lends a client for the length of
+one call, since a client serialises its own calls: as many calls run side by side as threads ask. It must not be used
+after a fork; a forked child would hang in the engine, so it is refused instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.transform import NativeTransform
+from urllib3.exceptions import HTTPError
+
+from flightdeck.errors import FlightDeckError, Invalid, StoreUnavailable
+from flightdeck.settings import StoreSettings
+from flightdeck.store.home import Connect
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+IDLE_CLIENTS = 8
+
+# Names of ClickHouse errors that say "these bytes can't be read": the request's fault, not the store's.
+_REFUSED = re.compile(
+    r"CANNOT_(PARSE|READ|CONVERT|DECOMPRESS|EXTRACT|INSERT_NULL)\w*|\w*PROTOBUF\w*|INCORRECT_DATA|ATTEMPT_TO_READ_AFTER_EOF"
+    r"|TOO_LARGE_(STRING|ARRAY)_SIZE|TOO_DEEP_RECURSION|TYPE_MISMATCH|VALUE_IS_OUT_OF_RANGE\w*|DECIMAL_OVERFLOW"
+    r"|ARGUMENT_OUT_OF_BOUND|UNKNOWN_FIELD|ILLEGAL_COLUMN"
+)
+# Reading a part from disk fails with names like those above, but as the store's fault.
+_STORE = re.compile(r"CANNOT_READ_(ALL_DATA_FROM_|FROM_)|CANNOT_READ_FROM_FILE_DESCRIPTOR|CANNOT_READ_FROM_SOCKET")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A query's answer, column by column. Without a row there may be no columns either."""
+
+    names: Sequence[str]
+    data: Sequence[Sequence[Any]]
+
+    def __len__(self) -> int:
+        return len(self.data[0]) if self.data else 0
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """The same, row by row."""
+        return zip(*self.data, strict=True)
+
+    def column(self, name: str) -> Sequence[Any]:
+        """One column by its name; empty when the answer has no row."""
+        return self.data[list(self.names).index(name)] if self.data else ()
+
+
+class Engine:
+    """A store that is open. Safe to use from any number of threads; ``close`` may be called more than once.
+
+    Attributes:
+        embedded: ClickHouse runs in this process, which alone has the store's files.
+        database: where the tables are.
+    """
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._process = os.getpid()
+        self._state = threading.Condition()
+        self._idle: list[Client] = []
+        self._lent = 0
+        self._closed = False
+        self.embedded = connect.hold is not None
+
+    @classmethod
+    def open(cls, settings: StoreSettings) -> Engine:
+        """Opens the store and checks that it answers.
+
+        Raises:
+            Misconfigured: the DSN is none.
+            StoreUnavailable: the server does not answer, or another process has the embedded store open.
+        """
+        connect = Connect.of(settings)
+        engine = cls(connect)
+        try:
+            with engine._client() as client:
+                client.query("SELECT 1")
+        except BaseException:
+            engine.close()
+            raise
+        return engine
+
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> Columns:
+        """Asks; values are bound as ``{name:Type}``, never written into the SQL.
+
+        Raises:
+            StoreUnavailable: no answer, or ClickHouse refused.
+        """
+        with self._client() as client:
+            result = client.query(
+                sql, parameters=dict(parameters or {}), settings=dict(settings or {}), column_oriented=True
+            )
+            return Columns(result.column_names, result.result_columns)
+
+    def command(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        """Runs a statement that has no answer.
+
+        Raises:
+            StoreUnavailable: no answer, or ClickHouse refused.
+        """
+        with self._client() as client:
+            client.command(sql, parameters=dict(parameters or {}), settings=dict(settings or {}))
+
+    def insert(self, table: str, data: bytes, *, fmt: str, settings: Mapping[str, Any] | None = None) -> None:
+        """Inserts bytes as they are, in one of ClickHouse's formats, and returns when they are stored.
+
+        A failed insert may have stored a part of the rows: what is inserted must be harmless to repeat.
+
+        Raises:
+            Invalid: the bytes can't be read in that format.
+            StoreUnavailable: the store's fault; the same bytes may pass later.
+        """
+        chosen = {"async_insert": 0, **(settings or {})}
+        with self._client() as client:
+            if self.embedded:
+                self._insert_file(client, table, data, fmt, chosen)
+            else:
+                client.raw_insert(table, insert_block=data, fmt=fmt, settings=chosen)
+
+    def insert_columns(self, table: str, names: Sequence[str], columns: Sequence[Sequence[Any]]) -> None:
+        """Inserts Python values, column by column, and returns when they are stored.
+
+        Raises:
+            StoreUnavailable: the store's fault; the same rows may pass later.
+        """
+        if not columns or not columns[0]:
+            return
+        with self._client() as client:
+            context = client.create_insert_context(
+                table, list(names), column_oriented=True, data=columns, settings={"async_insert": 0}
+            )
+            if self.embedded:
+                native = b"".join(NativeTransform().build_insert(context)).partition(b"\n")[
+                    2
+                ]  # without its INSERT line
+                listed = ", ".join(f"`{name}`" for name in names)
+                self._insert_file(client, f"{table} ({listed})", native, "Native", {"async_insert": 0})
+            else:
+                client.data_insert(context)
+
+    def close(self, timeout_s: float = 30.0) -> None:
+        """Waits for calls under way, then closes; after it another process may open an embedded store."""
+        with self._state:
+            if self._closed:
+                return
+            self._closed = True
+            self._state.wait_for(lambda: self._lent == 0, timeout_s)
+            while self._idle:
+                self._idle.pop().close()
+        if self._connect.hold is not None:
+            self._connect.hold.release()
+
+    def _insert_file(self, client: Client, table: str, data: bytes, fmt: str, settings: Mapping[str, Any]) -> None:
+        """The embedded engine reads an insert from a file only: one in memory, which no crash leaves behind."""
+        listed = ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())
+        with _in_memory(data) as path:
+            client.command(f"INSERT INTO {table} FROM INFILE {_literal(path)} SETTINGS {listed} FORMAT {fmt}")
+
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
+        """Lends a client for one call and translates what it raises."""
+        client: Client | None = None
+        self._lend()
+        try:
+            with self._state:
+                client = self._idle.pop() if self._idle else None
+            client = client or self._connect()
+            yield client
+        except FlightDeckError:
+            raise
+        except (ClickHouseError, HTTPError, OSError) as error:
+            raise _translated(error) from error
+        finally:
+            self._take_back(client)
+
+    def _lend(self) -> None:
+        if os.getpid() != self._process:
+            raise StoreUnavailable("The store was opened before this process was forked; open it again after the fork.")
+        with self._state:
+            if self._closed:
+                raise StoreUnavailable("The store is closed.")
+            self._lent += 1
+
+    def _take_back(self, client: Client | None) -> None:
+        with self._state:
+            self._lent -= 1
+            if client is not None and not self._closed and len(self._idle) < IDLE_CLIENTS:
+                self._idle.append(client)
+                client = None
+            if client is not None:
+                client.close()
+            self._state.notify_all()
+
+
+def _literal(value: object) -> str:
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
+
+
+@contextmanager
+def _in_memory(data: bytes) -> Iterator[str]:
+    """A path under which this process can read ``data``, gone with the block or the process."""
+    if hasattr(os, "memfd_create"):
+        with cast("BinaryIO", os.fdopen(os.memfd_create("flightdeck"), "wb")) as file:
+            file.write(data)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        with tempfile.NamedTemporaryFile(prefix="flightdeck-") as file:
+            file.write(data)
+            file.flush()
+            yield file.name
+
+
+def _translated(error: Exception) -> FlightDeckError:
+    """ClickHouse's error as one of ours, in one line without stack trace and version."""
+    said = re.sub(r"\s*\(version [^)]*(\)[^)]*)?\)\s*$", "", " ".join(str(error).split()))[:500]
+    name = str(getattr(error, "name", None) or "")
+    if _REFUSED.fullmatch(name) and not _STORE.match(name):
+        return Invalid(f"ClickHouse can't read the data: {said}")
+    return StoreUnavailable(f"ClickHouse refused or does not answer: {said}")
