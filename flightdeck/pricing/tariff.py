@@ -75,18 +75,18 @@ class PriceRow:
         second_of_day = time_us // 1_000_000 % DAY_S
         return self.since_us <= time_us < self.until_us and self.day_since_s <= second_of_day < self.day_until_s
 
-    def cost(self, *, calls: int, input: int, cached: int, creation: int, output: int) -> int:
+    def cost(self, *, calls: int, input_tokens: int, cached: int, creation: int, output: int) -> int:
         """The cost in pico-USD of one row of ``usage.models``: every token falls in exactly one bucket.
 
-        ``input`` includes ``cached`` and ``creation`` tokens. Where it cannot (they are more than the input), the
-        emitter counted them apart and nothing is subtracted (difference D1). Output includes reasoning tokens.
+        ``input_tokens`` includes ``cached`` and ``creation`` tokens. Where it cannot (they are more than the input),
+        the emitter counted them apart and nothing is subtracted (difference D1). Output includes reasoning tokens.
 
         >>> row = PriceRow("p", "m", 0, ALWAYS_SINCE_US, ALWAYS_UNTIL_US, input=10, cached=1, creation=12, output=40)
-        >>> row.cost(calls=1, input=100, cached=60, creation=20, output=5)  # 20*10 + 60*1 + 20*12 + 5*40
+        >>> row.cost(calls=1, input_tokens=100, cached=60, creation=20, output=5)  # 20*10 + 60*1 + 20*12 + 5*40
         700
         """
         special = cached + creation
-        fresh = input - special if special <= input else input
+        fresh = input_tokens - special if special <= input_tokens else input_tokens
         return (
             calls * self.call
             + fresh * self.input

@@ -1,0 +1,5 @@
+"""Releases, prices and policies: transactional, in SQLite or PostgreSQL. Open it with :meth:`Ledger.open`."""
+
+from flightdeck.ledger.ledger import Ledger
+
+__all__ = ["Ledger"]

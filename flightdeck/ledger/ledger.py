@@ -1,0 +1,71 @@
+"""The ledger: what must be right to the last row, however many servers share it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from flightdeck.ledger.database import Database
+from flightdeck.ledger.index import ReleaseIndex
+from flightdeck.ledger.policies import Policies
+from flightdeck.ledger.pricing import Pricing
+from flightdeck.ledger.releases import Releases
+from flightdeck.settings import LedgerSettings
+
+
+class Ledger:
+    """An open ledger. Safe to use from any number of threads; ``close`` may be called more than once.
+
+    Attributes:
+        releases: the registered releases.
+        pricing: the imported pricing tables and the audit of their imports.
+        policies: the policies that were set; the last one is active.
+        backend: ``sqlite`` or ``postgresql``.
+        target: the database, fit to be shown (no password).
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.releases = Releases(database)
+        self.pricing = Pricing(database)
+        self.policies = Policies(database)
+        self.backend = database.backend
+        self.target = database.target
+        self._index = ReleaseIndex(database)
+
+    @classmethod
+    def open(cls, settings: LedgerSettings) -> Ledger:
+        """Opens the ledger and brings its schema to this version's.
+
+        Raises:
+            Misconfigured: the address can't work, or the ledger was written by a newer version.
+            LedgerUnavailable: the database does not answer.
+        """
+        return cls(Database.open(settings))
+
+    def release_index(self) -> ReleaseIndex:
+        """The releases by id, and by agent and version, as of now: one cheap query, more only after a registration.
+
+        It is always the same object, brought up to date.
+
+        Raises:
+            LedgerUnavailable: the database does not answer.
+        """
+        self._index.refresh()
+        return self._index
+
+    def schema_version(self) -> str:
+        """The number of the newest schema change, like ``0001``."""
+        return self._database.schema_version()
+
+    def close(self) -> None:
+        """Closes the connections that are not in use."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,1 @@
+"""The ledger's numbered schema changes."""

@@ -1,0 +1,123 @@
+"""Imported pricing tables, and which price a usage key gets: the release's, the provider's newest, the default (D7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Protocol
+
+from flightdeck.errors import Invalid, TooLarge
+from flightdeck.models import CatalogTariff, PricingEntry, PricingTable
+from flightdeck.pricing.tariff import (
+    ALWAYS_SINCE_US,
+    ALWAYS_UNTIL_US,
+    MAX_PRICE_PICO,
+    PriceRow,
+    Tariff,
+    UsageKey,
+)
+
+MAX_ENTRIES = 10_000
+"""Most entries of one pricing table."""
+
+PICO_PER_TOKEN_OF_USD_PER_1K = 10**9
+"""1 USD per 1,000 tokens, in pico-USD per token."""
+
+
+class Defaults(Protocol):
+    """Where prices come from that nobody imported."""
+
+    def rows(self, key: UsageKey) -> list[PriceRow]:
+        """The rows of a usage key, for all times; empty when the model has no known price."""
+
+
+def pico_per_token(usd_per_1k: float) -> int:
+    """A table's price in pico-USD per token: exact up to 9 decimals of USD per 1,000 tokens, else rounded half even.
+
+    >>> pico_per_token(0.0025)  # 2.50 USD per million tokens
+    2500000
+
+    Raises:
+        Invalid: it is negative, not finite, or over 1,000 USD per token.
+    """
+    # The shortest decimal that gives this float back is what the table's author wrote.
+    price = Decimal(repr(float(usd_per_1k)))
+    if not price.is_finite() or price < 0 or price * PICO_PER_TOKEN_OF_USD_PER_1K > MAX_PRICE_PICO:
+        raise Invalid(f"{usd_per_1k} USD per 1,000 tokens is no price: it must be between 0 and 1,000,000.")
+    return int((price * PICO_PER_TOKEN_OF_USD_PER_1K).to_integral_value())
+
+
+def price_row(key: UsageKey, entry: PricingEntry | CatalogTariff) -> PriceRow:
+    """What an entry charges for a usage key; tables have no dates and no tiers, so at any time and for calls of any size.
+
+    Cached input without a price of its own costs what input costs (D1), and so does cache creation (D7).
+    """
+    price = pico_per_token(entry.input_usd_per_1k_tokens)
+    cached = entry.cached_input_usd_per_1k_tokens
+    return PriceRow(
+        provider=key.provider,
+        model=key.model,
+        input_tier=key.input_tier,
+        since_us=ALWAYS_SINCE_US,
+        until_us=ALWAYS_UNTIL_US,
+        input=price,
+        cached=price if cached is None else pico_per_token(cached),
+        creation=price,
+        output=pico_per_token(entry.output_usd_per_1k_tokens),
+    )
+
+
+def entry_of(table: PricingTable, model: str) -> PricingEntry | None:
+    """The first entry of a model, or None."""
+    return next((entry for entry in table.entries if entry.model == model), None)
+
+
+def check_table(table: PricingTable) -> None:
+    """Refuses a table that could not price anything exactly.
+
+    Raises:
+        Invalid: a price out of bounds, with the entry's position and model.
+        TooLarge: more than 10,000 entries.
+    """
+    if len(table.entries) > MAX_ENTRIES:
+        raise TooLarge(f"The pricing table has {len(table.entries)} entries; the most is {MAX_ENTRIES}.")
+    for position, entry in enumerate(table.entries):
+        try:
+            price_row(UsageKey(table.provider, entry.model, 0), entry)
+        except Invalid as error:
+            raise Invalid(f"entries[{position}] ({entry.model}): {error.message}", field="entries") from error
+
+
+def tariff_for(
+    name: str,
+    keys: Iterable[UsageKey],
+    *,
+    release: PricingTable | None,
+    newest: Mapping[str, PricingTable],
+    defaults: Defaults,
+) -> Tariff:
+    """The prices of one release for the usage of a diff (difference D7).
+
+    A key is priced by the release's own table if that lists the model (whatever the provider: a table prices names),
+    else by the newest imported table of the key's provider, else by the defaults, else not at all.
+
+    Args:
+        name: what to call the tariff, unique within one query.
+        keys: the usage to price.
+        release: the table that the release refers to; None when it refers to the defaults.
+        newest: the newest imported table of each provider.
+        defaults: where other prices come from.
+    """
+    rows: list[PriceRow] = []
+    for key in sorted(set(keys)):
+        imported = _imported(key, release, newest)
+        rows.extend([price_row(key, imported)] if imported is not None else defaults.rows(key))
+    return Tariff(name, tuple(rows))
+
+
+def _imported(key: UsageKey, release: PricingTable | None, newest: Mapping[str, PricingTable]) -> PricingEntry | None:
+    for table in (release, newest.get(key.provider)):
+        entry = None if table is None else entry_of(table, key.model)
+        if entry is not None:
+            return entry
+    return None
