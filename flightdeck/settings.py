@@ -234,21 +234,22 @@ def load(overrides: Mapping[str, Any] | None = None, *, workspace: Path | None =
     try:
         return Settings(**{**(overrides or {}), "workspace": folder})
     except ValidationError as error:
-        raise Misconfigured("; ".join(_problems(error))) from error
+        raise Misconfigured("; ".join(problems(error, Settings, "setting"))) from error
     except (yaml.YAMLError, SettingsError, TypeError, ValueError, OSError) as error:
         what = " ".join(str(error).split())
         raise Misconfigured(f"{folder / CONFIG_FILE} can't be read: {what}") from error
 
 
-def _problems(error: ValidationError) -> Iterator[str]:
+def problems(error: ValidationError, model: type[BaseModel], word: str = "key") -> Iterator[str]:
+    """What is wrong with a document, problem by problem; an unknown key comes with the nearest one of the model."""
     for problem in error.errors(include_url=False):
         path = [str(part) for part in problem["loc"]]
         name = ".".join(path)
         if problem["type"] != "extra_forbidden":
             yield f"{name}: {problem['msg'].removeprefix('Value error, ')}"
             continue
-        near = difflib.get_close_matches(path[-1], _keys(Settings, path[:-1]), n=1, cutoff=0.5)
-        yield f"unknown setting {name}" + (f"; did you mean {'.'.join([*path[:-1], *near])}?" if near else "")
+        near = difflib.get_close_matches(path[-1], _keys(model, path[:-1]), n=1, cutoff=0.5)
+        yield f"unknown {word} {name}" + (f"; did you mean {'.'.join([*path[:-1], *near])}?" if near else "")
 
 
 def _keys(model: type[BaseModel], path: list[str]) -> list[str]:
