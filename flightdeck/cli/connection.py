@@ -1,0 +1,203 @@
+"""How a command reaches the API.
+
+It talks to the server that FLIGHTDECK_URL names, else to the one that serves this workspace, else to the same
+application in this process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from flightdeck.errors import Forbidden, Invalid, NotFound, Permanent, Retryable, StoreUnavailable, Unauthenticated
+
+Params = Mapping[str, str | int | None]
+SERVER_FILE = Path(".flightdeck") / "server.json"
+TIMEOUT_S = 60.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+NEEDS_SERVER = "needs: pip install 'flightdeck-ai[server]'"
+MISDIRECTED = 421
+"""Answered by a server to a caller that looks for another one (its file is left over)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API said. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON
+        """The decoded body."""
+        return json.loads(self.body)
+
+
+class Wire(Protocol):
+    """Carries a request to the API."""
+
+    def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """Sends one request; ``target`` is path and query."""
+
+
+class Api:
+    """The API, as commands use it: answers of 400 and above are raised as our errors."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        token = os.environ.get("FLIGHTDECK_LOCAL_API_TOKEN", "").strip()
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def get(self, path: str, **params: str | int | None) -> Any:  # noqa: ANN401 - JSON
+        """The JSON at a path; parameters that are None are left out."""
+        return self.fetch(path, **params).json()
+
+    def fetch(self, path: str, **params: str | int | None) -> Answer:
+        """What is at a path, with its headers."""
+        query = urlencode({name: value for name, value in params.items() if value is not None})
+        return self.send("GET", f"{path}?{query}" if query else path)
+
+    def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """The JSON answer to a POST of JSON."""
+        return self.send("POST", path, json.dumps(body).encode()).json()
+
+    def put(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """The JSON answer to a PUT of JSON."""
+        return self.send("PUT", path, json.dumps(body).encode()).json()
+
+    def send(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        """Sends a request; raises what the answer says is wrong."""
+        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+        answer = self._wire.send(method, target, body, headers)
+        if answer.status >= 400:
+            raise _error(answer)
+        return answer
+
+
+class NotRunning(Exception):
+    """Nothing answers at the address in the workspace's file: the server is gone."""
+
+
+class Remote:
+    """A server, by HTTP. ``instance`` makes sure that it is the one that wrote the workspace's file."""
+
+    def __init__(self, url: str, instance: str = "") -> None:
+        self._url = url.rstrip("/")
+        self._headers = {"X-FlightDeck-Instance": instance} if instance else {}
+
+    def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """Sends one request; raises NotRunning when nothing listens there."""
+        from urllib import request
+        from urllib.error import HTTPError, URLError
+        from urllib.parse import urlsplit
+
+        sent = request.Request(  # noqa: S310 - the user's own server
+            self._url + target, data=body, headers={**self._headers, **headers}, method=method
+        )
+        proxies: dict[str, str] | None = {} if urlsplit(self._url).hostname in LOOPBACK else None
+        opener = request.build_opener(request.ProxyHandler(proxies))
+        try:
+            with opener.open(sent, timeout=TIMEOUT_S) as answer:
+                return Answer(answer.status, _lower(answer.headers.items()), answer.read())
+        except HTTPError as error:
+            with error:
+                return Answer(error.code, _lower(error.headers.items()), error.read())
+        except URLError as error:
+            if isinstance(error.reason, ConnectionRefusedError):
+                raise NotRunning(str(error.reason)) from error
+            raise StoreUnavailable(f"The server at {self._url} does not answer: {error.reason}") from error
+        except (OSError, ValueError) as error:
+            raise StoreUnavailable(f"The server at {self._url} does not answer: {error}") from error
+
+
+@contextmanager
+def api() -> Iterator[Api]:
+    """The API for one command.
+
+    Raises:
+        Misconfigured: no server runs and this folder is no workspace, or its settings are wrong.
+        StoreUnavailable: the server does not answer, or another process holds the workspace.
+    """
+    if url := os.environ.get("FLIGHTDECK_URL", "").strip():
+        remote = Remote(url)
+        try:
+            yield Api(remote)
+        except NotRunning as error:
+            raise StoreUnavailable(f"No server answers at {url} (FLIGHTDECK_URL): {error}.") from error
+        return
+    folder = Path(os.environ.get("FLIGHTDECK_WORKSPACE") or ".")
+    running = running_server(folder)
+    if running is not None:
+        yield Api(running)
+        return
+    from flightdeck.cli.inprocess import opened
+
+    with opened(folder) as wire:
+        yield Api(wire)
+
+
+def running_server(folder: Path) -> Remote | None:
+    """The server that serves a workspace, if one does: its file is there, its process lives, and it answers."""
+    try:
+        told = json.loads((folder / SERVER_FILE).read_text(encoding="utf-8"))
+        url, pid, instance = str(told["url"]), int(told["pid"]), str(told["instance"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not _alive(pid):
+        return None
+    remote = Remote(url, instance)
+    try:
+        answer = remote.send("GET", "/health", None, {})
+    except NotRunning:
+        return None
+    return None if answer.status == MISDIRECTED else remote
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _lower(headers: object) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers}  # type: ignore[attr-defined]
+
+
+def _error(answer: Answer) -> Permanent | Retryable:
+    """What an answer of 400 and above says, as one of our errors."""
+    try:
+        detail = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = answer.body.decode("utf-8", "replace").strip() or f"The server answered {answer.status}."
+    message = _text(detail)
+    if answer.status == 401:
+        return Unauthenticated(message, hint="Set FLIGHTDECK_LOCAL_API_TOKEN to the server's token.")
+    if answer.status in (429, 503):
+        return StoreUnavailable(message)
+    return {403: Forbidden, 404: NotFound}.get(answer.status, Invalid)(message)
+
+
+def _text(detail: object) -> str:
+    """An error's detail in one line: a text, an object with a message, or FastAPI's list of problems."""
+    if isinstance(detail, list):
+        return "; ".join(_problem(problem) for problem in detail)
+    if isinstance(detail, dict):
+        return str(detail.get("message", detail))
+    return str(detail)
+
+
+def _problem(problem: object) -> str:
+    if not isinstance(problem, dict):
+        return str(problem)
+    where = ".".join(str(part) for part in problem.get("loc", ())[1:])
+    return f"{where}: {problem.get('msg')}" if where else str(problem.get("msg"))

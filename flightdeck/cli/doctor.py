@@ -1,0 +1,35 @@
+"""``flightdeck doctor``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from flightdeck.cli.connection import api
+
+
+@click.command()
+@click.option(
+    "--backup", type=click.Path(dir_okay=False, path_type=Path), help="Save the ledger's database here first (SQLite)."
+)
+def doctor(backup: Path | None) -> None:
+    """Check ledger and store, without changing them; exit code 1 if something is wrong.
+
+    \b
+    Example:
+      flightdeck doctor --backup ledger-backup.db
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
+    with api() as flightdeck:
+        if backup is not None:
+            backup.parent.mkdir(parents=True, exist_ok=True)
+            backup.write_bytes(flightdeck.fetch("/v1/ledger/backup").body)
+            click.echo(f"Backed up database to {backup}")
+        checks = flightdeck.get("/v1/doctor")["checks"]
+    for check in checks:
+        passed = check["passed"]
+        click.echo(f"{'ok  ' if passed else 'FAIL'}  {check['name']}: {check['detail']}", err=not passed)
+    failed = sum(not check["passed"] for check in checks)
+    if failed:
+        raise click.ClickException(f"Doctor: {failed} of {len(checks)} check(s) failed.")
+    click.echo(f"Doctor: {len(checks)} check(s), all passed.")

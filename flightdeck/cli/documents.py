@@ -1,0 +1,25 @@
+"""Reads the YAML (or JSON) files that users hand to commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flightdeck.errors import Invalid
+
+LARGEST = 4 * 1024 * 1024
+
+
+def document(path: Path) -> dict[str, Any]:
+    """The mapping in a file; Invalid when there is none."""
+    import yaml
+
+    try:
+        if path.stat().st_size > LARGEST:
+            raise Invalid(f"{path} is larger than {LARGEST // 1024**2} MiB.")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise Invalid(f"{path} can't be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise Invalid(f"{path} holds no mapping of keys to values.")
+    return content

@@ -1,0 +1,140 @@
+"""``flightdeck release …``: register, list, show, verify and compare releases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from flightdeck.cli.connection import api
+
+MISMATCH = 2
+"""Exit code of ``verify`` when the files are not those that were registered."""
+
+
+@click.group()
+def release() -> None:
+    """Register, list, show, verify and compare releases."""
+
+
+@release.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--env", "environment", help="Where it is meant to run; the workspace's default otherwise.")
+def register(path: Path, environment: str | None) -> None:
+    """Register the bundle at PATH, a folder with release.yaml or a single file, and print its id.
+
+    Its files are hashed, never stored or sent. Registering the same bundle again gives another id.
+
+    \b
+    Example:
+      flightdeck release register agents/support --env production
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
+    from flightdeck.releases.bundle import load_bundle
+
+    bundle = load_bundle(path)
+    body = {
+        "artifact": bundle.artifact,
+        "checksum": bundle.checksum,
+        "digest_v2": bundle.digest_v2,
+        "environment": environment,
+    }
+    with api() as flightdeck:
+        click.echo(flightdeck.post("/v1/releases", body)["release_id"])
+
+
+@release.command("list")
+def list_command() -> None:
+    """List registered releases, newest first: id, agent, version, environment, time, tab-separated."""
+    with api() as flightdeck:
+        for line in flightdeck.get("/v1/releases")["releases"]:
+            columns = ("release_id", "agent_id", "version", "environment", "created_at")
+            click.echo("\t".join(line[column] for column in columns))
+
+
+@release.command()
+@click.argument("release_id")
+def show(release_id: str) -> None:
+    """Show a release as JSON."""
+    with api() as flightdeck:
+        record = flightdeck.get(_path(release_id))
+    record.pop("digest_v2", None)
+    click.echo(json.dumps(record, indent=2, ensure_ascii=False))
+
+
+@release.command()
+@click.argument("release_id")
+@click.option(
+    "--path", required=True, type=click.Path(exists=True, path_type=Path), help="The bundle: a folder or a file."
+)
+def verify(release_id: str, path: Path) -> None:
+    """Check that the files at a path are those that were registered; exit code 2 if not.
+
+    \b
+    Example:
+      flightdeck release verify rel_0123456789ab --path agents/support
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
+    from flightdeck.releases.bundle import checksum
+
+    with api() as flightdeck:
+        stored = flightdeck.get(_path(release_id))["checksum"]
+    found = checksum(path)
+    if found == stored:
+        click.echo(f"OK: checksum matches for {release_id}\n  sha256={found}")
+        return
+    click.echo(f"CHECKSUM MISMATCH for {release_id}", err=True)
+    click.echo(f"  stored (DB):      {stored}", err=True)
+    click.echo(f"  recomputed (disk): {found}", err=True)
+    click.echo("The files at this path are not the ones that were registered.", err=True)
+    raise SystemExit(MISMATCH)
+
+
+@release.command()
+@click.argument("baseline")
+@click.argument("candidate")
+@click.option("--window", required=True, help="How far back from now: 7d, 24h, 30m.")
+@click.option("--env", "environment", help="The runs' environment; the workspace's default otherwise.")
+@click.option("--tenant", help="Only this tenant's runs.")
+@click.option("--task", help="Only runs of this task.")
+@click.option("--fail-on-policy", is_flag=True, help="Exit with 1 when the policy says no: for CI.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def diff(
+    baseline: str,
+    candidate: str,
+    window: str,
+    environment: str | None,
+    tenant: str | None,
+    task: str | None,
+    fail_on_policy: bool,
+    output: str,
+) -> None:
+    """Compare the runs of two releases over a window, and say what the policy says.
+
+    \b
+    Example:
+      flightdeck release diff rel_0123456789ab rel_ba9876543210 --window 7d --fail-on-policy
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
+    body = {
+        "baseline_release_id": baseline,
+        "candidate_release_id": candidate,
+        "window": window,
+        "environment": environment,
+        "tenant_id": tenant,
+        "task_id": task,
+    }
+    with api() as flightdeck:
+        answer = flightdeck.post("/v1/diff", body)
+    if output == "json":
+        click.echo(json.dumps(answer, indent=2, sort_keys=True))
+    else:
+        from flightdeck.releases.report import report
+
+        click.echo(report(answer))
+    if fail_on_policy and not answer["policy"]["passed"]:
+        raise click.ClickException("Policy gate: diff blocked by active policy (see reasons above).")
+
+
+def _path(release_id: str) -> str:
+    from urllib.parse import quote
+
+    return f"/v1/releases/{quote(release_id, safe='')}"
