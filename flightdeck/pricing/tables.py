@@ -48,7 +48,7 @@ def pico_per_token(usd_per_1k: float) -> int:
 
 
 def price_row(key: UsageKey, entry: PricingEntry | CatalogTariff) -> PriceRow:
-    """What an entry charges for a usage key; tables have no dates and no tiers, so at any time and for calls of any size.
+    """What an entry charges for a usage key. Tables have neither dates nor tiers: it holds always and for every call.
 
     Cached input without a price of its own costs what input costs (D1), and so does cache creation (D7).
     """
