@@ -71,7 +71,7 @@ def test_the_light_install_brings_nothing_of_the_server(light):
 
 @pytest.mark.parametrize("module", ["flightdeck.otel", "flightdeck.sdk", "flightdeck.models", "flightdeck.cli.main"])
 def test_the_light_install_imports_without_the_server_s_libraries(light, module):
-    code = f"import json, sys; import {module}; print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    code = f"import json, sys, {module}; print(json.dumps(sorted({{m.partition('.')[0] for m in sys.modules}})))"
     loaded = set(json.loads(run(light, "-c", code)))
     assert not loaded & SERVER_ONLY
     assert "grpc" not in loaded
