@@ -1,0 +1,182 @@
+"""A release's bundle: the files on disk, and the two hashes that identify them. Needs the light install only.
+
+Files are hashed, never stored. Text is hashed with its line ends as LF, so that a checkout on Windows is the same
+release; the rules, and ``checksum`` itself, are those of 1.3 (CONTRACT, section 3).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from flightdeck.errors import Invalid, NotFound, TooLarge
+from flightdeck.models import ReleaseArtifact
+from flightdeck.settings import problems
+
+ARTIFACT_FILE = "release.yaml"
+MAX_ARTIFACT_BYTES = 1024 * 1024
+MAX_FILES = 10_000
+MAX_BYTES = 1024 * 1024 * 1024
+"""Of all files of a bundle together."""
+
+_SKIPPED = frozenset({".git", "__pycache__"})
+_TEXT = frozenset({".md", ".yaml", ".yml", ".txt", ".json", ".csv", ".toml"})
+_CHUNK = 1024 * 1024
+_DIGEST_V2 = b"flightdeck bundle 2\n"
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFile:
+    """One file: its path within the bundle (POSIX), and size and SHA-256 of its content as it is hashed."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle, read: the artifact (JSON, with 1.3's nulls) and the hashes over all files."""
+
+    artifact: dict[str, Any]
+    checksum: str
+    digest_v2: str
+    files: tuple[BundleFile, ...]
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Reads the bundle at ``path``: a folder with ``release.yaml``, or a single YAML file.
+
+    Raises:
+        NotFound: there is no such file.
+        Invalid: the artifact is no YAML or lacks something, or a file can't be read.
+        TooLarge: over a bound.
+    """
+    artifact = _artifact(path / ARTIFACT_FILE if path.is_dir() else path)
+    total, files = _hashed(path)
+    return Bundle(artifact.model_dump(mode="json"), total, digest_v2(files), tuple(files))
+
+
+def checksum(path: Path) -> str:
+    """1.3's hash over the files at ``path``: SHA-256, lower-case hex.
+
+    Of each file in the order of paths (by code point): the path, NUL, the content, NUL. Where content may hold NULs
+    two different bundles can have the same checksum; ``digest_v2`` tells them apart (difference D12).
+
+    Raises:
+        Invalid: a file can't be read.
+        TooLarge: over a bound.
+    """
+    return _hashed(path)[0]
+
+
+def digest_v2(files: list[BundleFile]) -> str:
+    """The hash that frames every length: SHA-256, lower-case hex, over a list of files.
+
+    After a fixed line come, of each file in the order of paths: the length of the path (8 bytes, big-endian), the
+    path, the size of the content (8 bytes, big-endian) and the SHA-256 of the content (32 bytes).
+    """
+    digest = hashlib.sha256(_DIGEST_V2)
+    for file in sorted(files, key=lambda each: each.path):
+        name = file.path.encode()
+        digest.update(len(name).to_bytes(8, "big") + name)
+        digest.update(file.size.to_bytes(8, "big") + bytes.fromhex(file.sha256))
+    return digest.hexdigest()
+
+
+def _hashed(root: Path) -> tuple[str, list[BundleFile]]:
+    """The checksum, and every file with its own hash, in one pass."""
+    total = hashlib.sha256()
+    files: list[BundleFile] = []
+    left = MAX_BYTES
+    try:
+        for name, path in sorted(_paths(root)):
+            own, size = hashlib.sha256(), 0
+            total.update(name.encode() + b"\0")
+            for chunk in _content(path, left):
+                total.update(chunk)
+                own.update(chunk)
+                size += len(chunk)
+                left -= len(chunk)
+                if left < 0:
+                    raise _too_large()
+            total.update(b"\0")
+            files.append(BundleFile(name, size, own.hexdigest()))
+    except UnicodeEncodeError as error:
+        raise Invalid(f"{root}: a file's name is no UTF-8: {error.object!r}.") from error
+    except OSError as error:
+        raise Invalid(f"{error.filename or root} can't be read: {error.strerror}.") from error
+    return total.hexdigest(), files
+
+
+def _paths(root: Path) -> Iterator[tuple[str, Path]]:
+    """Name within the bundle and path of all regular files, in any order; symbolic links are not followed."""
+    if not root.is_dir():
+        yield root.name, root
+        return
+    count = 0
+    for folder, folders, names in os.walk(root, onerror=_raise):
+        folders[:] = [name for name in folders if name not in _SKIPPED]
+        inner = PurePosixPath(Path(folder).relative_to(root))
+        for name in names:
+            path = Path(folder, name)
+            if name in _SKIPPED or not stat.S_ISREG(path.lstat().st_mode):
+                continue
+            count += 1
+            if count > MAX_FILES:
+                raise TooLarge(f"{root} holds more than {MAX_FILES} files.", hint="Is it the release's own folder?")
+            yield str(inner / name), path
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _content(path: Path, left: int) -> Iterator[bytes]:
+    """A file's content as it is hashed."""
+    with path.open("rb") as file:
+        if path.suffix.lower() not in _TEXT:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+            return
+        raw = file.read(left + 1)
+    if len(raw) > left:
+        raise _too_large()
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        yield raw
+    else:
+        yield raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"The bundle is larger than {MAX_BYTES // 1024**2} MiB.", hint="Is it the release's own folder?")
+
+
+def _artifact(path: Path) -> ReleaseArtifact:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_ARTIFACT_BYTES + 1)
+        if len(raw) > MAX_ARTIFACT_BYTES:
+            raise TooLarge(f"{path} is larger than {MAX_ARTIFACT_BYTES // 1024} KiB.")
+        document = yaml.safe_load(raw)
+        if not isinstance(document, dict):
+            raise Invalid(f"{path} holds no mapping of keys to values.")
+        return ReleaseArtifact.model_validate(document)
+    except FileNotFoundError as error:
+        raise NotFound(f"Release artifact not found: {path}") from error
+    except ValidationError as error:
+        raise Invalid(f"{path}: {'; '.join(problems(error, ReleaseArtifact))}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Invalid(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise Invalid(f"{path} can't be read: {error.strerror}.") from error
