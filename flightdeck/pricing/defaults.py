@@ -83,6 +83,20 @@ def table(provider: str, at: datetime) -> PricingTable | None:
     return PricingTable(provider=provider, pricing_version=version(), entries=[found for found in entries if found])
 
 
+def same_model(provider: str, model: str, names: Iterable[str]) -> str | None:
+    """The first of some names that the provider takes for the same model, like ``gpt-4.1`` for a dated ``gpt-4.1-…``.
+
+    Names that the package knows as one model have one list price. None when it does not know the model, or no name is
+    the same.
+    """
+    provider = provider.strip().lower()
+    known = _find(provider, model.strip().lower())
+    if known is None:
+        return None
+    # Several entries of the package may match a name; the first one is meant, so the name is looked up as well.
+    return next((name for name in names if known.is_match(name) and _find(provider, name.lower()) is known), None)
+
+
 @cache
 def _providers() -> list[Provider]:
     # Imported when first needed: the data is a megabyte and a half of Python.
@@ -99,6 +113,7 @@ def _rows(provider: str, model: str, tier: int) -> tuple[PriceRow, ...]:
     return tuple(_price_rows(UsageKey(provider, model, tier), found))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _find(provider: str, model: str) -> ModelInfo | None:
     from genai_prices.data_snapshot import DataSnapshot  # noqa: PLC0415
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -25,10 +26,17 @@ PICO_PER_TOKEN_OF_USD_PER_1K = 10**9
 
 
 class Defaults(Protocol):
-    """Where prices come from that nobody imported."""
+    """Prices that nobody imported, and what is known of models' names: :mod:`flightdeck.pricing.defaults`."""
 
     def rows(self, key: UsageKey) -> list[PriceRow]:
         """The rows of a usage key, for all times; empty when the model has no known price."""
+
+    def same_model(self, provider: str, model: str, names: Iterable[str]) -> str | None:
+        """The first of some names that means the same model; None when none does."""
+
+
+Source = Callable[[UsageKey], Sequence[PriceRow]]
+"""Where a key's prices may come from; no rows where the source does not know the model."""
 
 
 def pico_per_token(usd_per_1k: float) -> int:
@@ -67,9 +75,16 @@ def price_row(key: UsageKey, entry: PricingEntry | CatalogTariff) -> PriceRow:
     )
 
 
-def entry_of(table: PricingTable, model: str) -> PricingEntry | None:
-    """The first entry of a model, or None."""
-    return next((entry for entry in table.entries if entry.model == model), None)
+def entry_of(table: PricingTable, model: str, names: Defaults) -> PricingEntry | None:
+    """The entry that prices a model: the first of its name, else the first of a name that means the same model.
+
+    Runs report ``gpt-4.1-2025-04-14`` or ``gpt-4.1``, depending on their instrumentation; a table lists one of them.
+    """
+    found = next((entry for entry in table.entries if entry.model == model), None)
+    if found is not None:
+        return found
+    name = names.same_model(table.provider, model, (entry.model for entry in table.entries))
+    return next((entry for entry in table.entries if entry.model == name), None)
 
 
 def check_table(table: PricingTable) -> None:
@@ -88,36 +103,44 @@ def check_table(table: PricingTable) -> None:
             raise Invalid(f"entries[{position}] ({entry.model}): {error.message}", field="entries") from error
 
 
+def imported(table: PricingTable, names: Defaults) -> Source:
+    """A table as a source: it prices models by name, whatever the provider that a run names."""
+
+    def rows(key: UsageKey) -> Sequence[PriceRow]:
+        entry = entry_of(table, key.model, names)
+        return [] if entry is None else [price_row(key, entry)]
+
+    return rows
+
+
+def pinned(provider: str, defaults: Defaults) -> Source:
+    """The defaults of one provider as a source, for a release that refers to them."""
+
+    def rows(key: UsageKey) -> Sequence[PriceRow]:
+        if key.provider not in {"", provider}:
+            return []
+        return [replace(row, provider=key.provider) for row in defaults.rows(key._replace(provider=provider))]
+
+    return rows
+
+
 def tariff_for(
-    name: str,
-    keys: Iterable[UsageKey],
-    *,
-    release: PricingTable | None,
-    newest: Mapping[str, PricingTable],
-    defaults: Defaults,
+    name: str, keys: Iterable[UsageKey], *, release: Source, newest: Mapping[str, PricingTable], defaults: Defaults
 ) -> Tariff:
     """The prices of one release for the usage of a diff (difference D7).
 
-    A key is priced by the release's own table if that lists the model (whatever the provider: a table prices names),
-    else by the newest imported table of the key's provider, else by the defaults, else not at all.
+    A key is priced by the release's own source if that knows the model, else by the newest imported table of the key's
+    provider, else by the defaults, else not at all.
 
     Args:
         name: what to call the tariff, unique within one query.
         keys: the usage to price.
-        release: the table that the release refers to; None when it refers to the defaults.
+        release: what the release refers to: :func:`imported` or :func:`pinned`.
         newest: the newest imported table of each provider.
         defaults: where other prices come from.
     """
     rows: list[PriceRow] = []
     for key in sorted(set(keys)):
-        imported = _imported(key, release, newest)
-        rows.extend([price_row(key, imported)] if imported is not None else defaults.rows(key))
+        table = newest.get(key.provider)
+        rows.extend(release(key) or ([] if table is None else imported(table, defaults)(key)) or defaults.rows(key))
     return Tariff(name, tuple(rows))
-
-
-def _imported(key: UsageKey, release: PricingTable | None, newest: Mapping[str, PricingTable]) -> PricingEntry | None:
-    for table in (release, newest.get(key.provider)):
-        entry = None if table is None else entry_of(table, key.model)
-        if entry is not None:
-            return entry
-    return None
