@@ -1,0 +1,1 @@
+"""Ingest: what comes in is checked, gathered, stored, and made into runs."""

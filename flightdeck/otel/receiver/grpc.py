@@ -1,0 +1,116 @@
+"""OTLP over gRPC: the three Export methods and the health service.
+
+Requests arrive as raw bytes: no message is built before the receiver has looked at ids and counts. Size is bounded by
+gRPC itself, before and after decompression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import unquote
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health  # type: ignore[attr-defined] # the stubs lack it
+
+from flightdeck.errors import Misconfigured
+from flightdeck.otel.receiver.receiver import MIB, Caller, Receiver
+from flightdeck.otel.receiver.signals import SIGNALS, Signal
+from flightdeck.otel.receiver.status import failure
+from flightdeck.settings import GrpcSettings
+
+MAX_BYTES = 64 * MIB
+STREAMS_PER_CONNECTION = 100
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class Server:
+    """The OTLP/gRPC server, for one event loop.
+
+    ``start`` once, then ``stop`` once; ``stop`` without ``start`` does nothing. Between them the health service says
+    SERVING for the server and for each signal's service; from the beginning of ``stop`` on, NOT_SERVING.
+    """
+
+    def __init__(self, receiver: Receiver, *, max_bytes: int = MAX_BYTES) -> None:
+        """Takes what the requests go to, and the bound on a message before and after decompression."""
+        self._receiver = receiver
+        self._max_bytes = max_bytes
+        self._health = health.HealthServicer()
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self, settings: GrpcSettings) -> int:
+        """Listens, and answers the port, which the system chose if the setting says 0.
+
+        Raises:
+            Misconfigured: the address is taken or can't be had, or a TLS file can't be read.
+        """
+        options = [
+            ("grpc.max_receive_message_length", self._max_bytes),
+            ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
+            ("grpc.so_reuseport", 0),  # else a second server would share a taken port, silently
+        ]
+        server = grpc.aio.server(options=options)
+        for signal in SIGNALS:
+            handler = grpc.unary_unary_rpc_method_handler(_export(signal, self._receiver))
+            server.add_generic_rpc_handlers(
+                (grpc.method_handlers_generic_handler(signal.service, {"Export": handler}),)
+            )
+            await self._health.set(signal.service, health_pb2.HealthCheckResponse.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)  # type: ignore[no-untyped-call]
+        port = _bind(server, settings)
+        await server.start()
+        self._server = server
+        return port
+
+    async def stop(self, grace_s: float) -> None:
+        """Takes no new requests, waits for the running ones, and cuts off those that last longer than the grace."""
+        if self._server is not None:
+            await self._health.enter_graceful_shutdown()
+            await self._server.stop(grace_s)
+
+
+def _bind(server: grpc.aio.Server, settings: GrpcSettings) -> int:
+    try:
+        if settings.tls is None:
+            return server.add_insecure_port(settings.endpoint)
+        pair = (settings.tls.key_file.read_bytes(), settings.tls.cert_file.read_bytes())
+        return server.add_secure_port(settings.endpoint, grpc.ssl_server_credentials([pair]))
+    except (RuntimeError, OSError) as error:
+        raise Misconfigured(
+            f"OTLP/gRPC can't listen on {settings.endpoint}: {error}", hint="Is another process using the port?"
+        ) from error
+
+
+def _export(signal: Signal, receiver: Receiver) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    """The handler of one signal's Export."""
+
+    async def export(body: bytes, context: Context) -> bytes:
+        try:
+            caller = _admit(context, receiver)
+            with receiver.gate.enter() as held:
+                held.grow(len(body))
+                outcome = await signal.take(receiver, body, caller)
+        except Exception as error:  # noqa: BLE001 - the edge: every fault becomes an answer
+            failed = failure(error)
+            await context.abort(failed.grpc, failed.message, failed.trailers)
+        return signal.answer(outcome).SerializeToString()
+
+    return export
+
+
+def _admit(context: Context, receiver: Receiver) -> Caller:
+    metadata: dict[str, Any] = dict(context.invocation_metadata() or ())
+    return receiver.admit(metadata.get("authorization"), peer_host(context.peer()), "grpc")
+
+
+def peer_host(peer: str) -> str | None:
+    """The address in gRPC's name of a peer: ``ipv4:127.0.0.1:50321``, ``ipv6:%5B::1%5D:50321``, ``unix:/path``."""
+    scheme, _, rest = peer.partition(":")
+    if scheme == "unix":
+        return peer
+    if scheme not in {"ipv4", "ipv6"}:
+        return None
+    return unquote(rest).rpartition(":")[0].strip("[]")
