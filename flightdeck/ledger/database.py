@@ -8,8 +8,9 @@ and nowhere else.
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import alembic.command
@@ -87,6 +88,22 @@ class Database:
                 ).get_current_revision()
                 or ""
             )
+
+    def backup(self) -> bytes:
+        """A copy of the SQLite file, as of now, while others read and write.
+
+        Raises:
+            Invalid: the ledger is in PostgreSQL.
+        """
+        if self.backend != "sqlite":
+            raise Invalid("A backup file is made of a SQLite ledger only; use pg_dump for PostgreSQL.")
+        with tempfile.TemporaryDirectory() as folder, _translated(), self._reads.connect() as connection:
+            copy = Path(folder, "copy.db")
+            with closing(sqlite3.connect(copy)) as target:
+                source = connection.connection.driver_connection
+                assert isinstance(source, sqlite3.Connection)  # noqa: S101 - what the dialect says
+                source.backup(target)
+            return copy.read_bytes()
 
     def close(self) -> None:
         """Closes idle connections; may be called more than once."""

@@ -58,6 +58,14 @@ class Ledger:
         """The number of the newest schema change, like ``0001``."""
         return self._database.schema_version()
 
+    def backup(self) -> bytes:
+        """A copy of the SQLite file, as of now.
+
+        Raises:
+            Invalid: the ledger is in PostgreSQL, which has tools of its own.
+        """
+        return self._database.backup()
+
     def close(self) -> None:
         """Closes the connections that are not in use."""
         self._database.close()

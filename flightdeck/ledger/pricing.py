@@ -121,6 +121,11 @@ class Pricing:
             rows = connection.execute(select(PRICING_TABLES.c.provider, PRICING_TABLES.c.pricing_version)).all()
         return sorted((provider, version) for provider, version in rows)
 
+    def count(self) -> int:
+        """How many tables there are."""
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(PRICING_TABLES)).scalar_one()
+
     def imports(self, *, limit: int = 1_000) -> list[PricingImport]:
         """The audit, newest first."""
         columns = PRICING_IMPORTS.c

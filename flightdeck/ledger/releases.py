@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, func, select
 
 from flightdeck.errors import Conflict, NotFound
 from flightdeck.ledger.database import Database
@@ -77,6 +77,11 @@ class Releases:
     def list(self, *, limit: int = MAX_LISTED) -> Lines:
         """Newest first."""
         return self._lines(_lines().order_by(RELEASES.c.created_at_us.desc(), RELEASES.c.seq.desc()).limit(limit))
+
+    def count(self) -> int:
+        """How many are registered."""
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(RELEASES)).scalar_one()
 
     def find(self, agent_id: str, version: str) -> Lines:
         """All releases of an agent's version, oldest first: one bundle may be registered several times."""
