@@ -12,8 +12,9 @@ from urllib.parse import unquote
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health  # type: ignore[attr-defined] # the stubs lack it
+from grpc_health.v1.health_pb2 import HealthCheckRequest
 
 from flightdeck.errors import Misconfigured
 from flightdeck.otel.receiver.receiver import MIB, Caller, Receiver
@@ -27,57 +28,55 @@ STREAMS_PER_CONNECTION = 100
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
-class Server:
-    """The OTLP/gRPC server, for one event loop.
+class Health(health.HealthServicer):  # type: ignore[misc] # untyped
+    """The health service: each signal's service is as well as the server, the service named ""."""
 
-    ``start`` once, then ``stop`` once; ``stop`` without ``start`` does nothing. Between them the health service says
-    SERVING for the server and for each signal's service; from the beginning of ``stop`` on, NOT_SERVING.
+    async def Check(self, request: HealthCheckRequest, context: Context) -> Any:  # noqa: N802, ANN401 - gRPC's name
+        """The status now; NOT_FOUND for a service that is not ours."""
+        return await super().Check(_as_server(request), context)
+
+    async def Watch(self, request: HealthCheckRequest, context: Context) -> None:  # noqa: N802 - gRPC's name
+        """The status now and whenever it changes."""
+        await super().Watch(_as_server(request), context)
+
+
+def _as_server(request: HealthCheckRequest) -> HealthCheckRequest:
+    ours = any(request.service == signal.service for signal in SIGNALS)
+    return HealthCheckRequest(service="") if ours else request
+
+
+def server(receiver: Receiver, *, max_bytes: int = MAX_BYTES) -> grpc.aio.Server:
+    """A server with all services, for the running event loop; ``bind`` it, then ``start`` it.
+
+    Args:
+        receiver: what the requests go to.
+        max_bytes: bound on a message, before and after decompression.
     """
-
-    def __init__(self, receiver: Receiver, *, max_bytes: int = MAX_BYTES) -> None:
-        """Takes what the requests go to, and the bound on a message before and after decompression."""
-        self._receiver = receiver
-        self._max_bytes = max_bytes
-        self._health = health.HealthServicer()
-        self._server: grpc.aio.Server | None = None
-
-    async def start(self, settings: GrpcSettings) -> int:
-        """Listens, and answers the port, which the system chose if the setting says 0.
-
-        Raises:
-            Misconfigured: the address is taken or can't be had, or a TLS file can't be read.
-        """
-        options = [
-            ("grpc.max_receive_message_length", self._max_bytes),
+    made = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", max_bytes),
             ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
             ("grpc.so_reuseport", 0),  # else a second server would share a taken port, silently
         ]
-        server = grpc.aio.server(options=options)
-        for signal in SIGNALS:
-            handler = grpc.unary_unary_rpc_method_handler(_export(signal, self._receiver))
-            server.add_generic_rpc_handlers(
-                (grpc.method_handlers_generic_handler(signal.service, {"Export": handler}),)
-            )
-            await self._health.set(signal.service, health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)  # type: ignore[no-untyped-call]
-        port = _bind(server, settings)
-        await server.start()
-        self._server = server
-        return port
-
-    async def stop(self, grace_s: float) -> None:
-        """Takes no new requests, waits for the running ones, and cuts off those that last longer than the grace."""
-        if self._server is not None:
-            await self._health.enter_graceful_shutdown()
-            await self._server.stop(grace_s)
+    )
+    for signal in SIGNALS:
+        handler = grpc.unary_unary_rpc_method_handler(_export(signal, receiver))
+        made.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(signal.service, {"Export": handler}),))
+    health_pb2_grpc.add_HealthServicer_to_server(Health(), made)  # type: ignore[no-untyped-call]
+    return made
 
 
-def _bind(server: grpc.aio.Server, settings: GrpcSettings) -> int:
+def bind(made: grpc.aio.Server, settings: GrpcSettings) -> int:
+    """Gives the server its address, and answers the port, which the system chose if the setting says 0.
+
+    Raises:
+        Misconfigured: the address is taken or can't be had, or a TLS file can't be read.
+    """
     try:
         if settings.tls is None:
-            return server.add_insecure_port(settings.endpoint)
+            return made.add_insecure_port(settings.endpoint)
         pair = (settings.tls.key_file.read_bytes(), settings.tls.cert_file.read_bytes())
-        return server.add_secure_port(settings.endpoint, grpc.ssl_server_credentials([pair]))
+        return made.add_secure_port(settings.endpoint, grpc.ssl_server_credentials([pair]))
     except (RuntimeError, OSError) as error:
         raise Misconfigured(
             f"OTLP/gRPC can't listen on {settings.endpoint}: {error}", hint="Is another process using the port?"

@@ -43,7 +43,6 @@ class Transcoder:
     """Turns the JSON form of one message type into its bytes."""
 
     def __init__(self, message: Descriptor) -> None:
-        self._name = message.name
         self._known = frozenset(name for field in message.fields for name in (field.name, field.json_name))
         self._encode = _message(message, {})
 
@@ -79,7 +78,7 @@ def _parse(body: bytes) -> Json:
 
 
 def _path(steps: list[str | int]) -> str:
-    """``resourceSpans[0].scopeSpans[1]``, cut in the middle of nowhere if somebody nests deeply."""
+    """``resourceSpans[0].scopeSpans[1]``, of bounded length however deep somebody nests."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in reversed(steps))
     return text.removeprefix(".")[:200]
 
