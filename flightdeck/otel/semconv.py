@@ -109,8 +109,9 @@ class Map:
     """The value beside the pattern that fits.
 
     A pattern with ``*`` at its start or at its end fits by suffix or prefix; any other fits the whole text, and beats
-    those with ``*``, of which the first that fits counts. A value of "" means that the text yields none. ``lower`` puts the text into lower case first; ``keep`` yields
-    a text that fits no pattern as it is (in lower case), else it yields none. Flags are set by any value.
+    those with ``*``, of which the first that fits counts. A value of "" means that the text yields none. ``lower``
+    puts the text into lower case first; ``keep`` yields a text that fits no pattern as it is (in lower case), else it
+    yields none. A flag is set by any value.
     """
 
     table: tuple[tuple[str, str], ...]

@@ -1,26 +1,21 @@
 """One compact span, and the Python form of the attribute table.
 
 ``Span`` holds exactly what the tree rules of ``otel/runs.py`` read; its fields are the columns of the ``spans`` table.
-``Mapping.span`` makes one from attributes as an SDK or a decoded export has them. The SQL form of the same table is
+``Mapper.span`` makes one from attributes as an SDK or a decoded export has them. The SQL form of the same table is
 ``store/mapping.py``; whatever comes from either must be equal.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from flightdeck.otel import semconv
-from flightdeck.otel.semconv import Field, Kind, Map, Part, Plain, Release, Row, Source, Sum, Tail, Type, User
-
-MAX_CLOCK_AHEAD_US = 3_600_000_000
-"""A start farther than this ahead of the landing time is no time."""
+from flightdeck.otel.readers import Read, read_function
+from flightdeck.otel.semconv import Kind, Row, Source, Type
 
 
 @dataclass(slots=True)
@@ -119,13 +114,14 @@ SPAN_FIELDS: tuple[tuple[str, Column], ...] = tuple(
 )
 """Name and sort of every field, in the order that ``Span(*row)`` takes them."""
 
-# --- times --------------------------------------------------------------------------------------------
+MAX_CLOCK_AHEAD_US = 3_600_000_000
+"""A start farther than this ahead of the landing time is no time."""
 
 
 def timestamp_us(span: Span) -> tuple[int, bool]:
-    """When a run of this run span happened, in µs since 1970, and whether that is the landing time for want of another.
+    """When a run with this run span happened, in µs since 1970; and whether that is the landing time for want of it.
 
-    The end, else (no end, or one before the start) the start; the landing time if there is no start or one that is
+    The end, else (no end, or one before the start) the start; the landing time if there is no start, or one that is
     more than an hour ahead of it.
     """
     start = span.start_ns
@@ -134,143 +130,103 @@ def timestamp_us(span: Span) -> tuple[int, bool]:
     return max(start, span.end_ns) // 1000, False
 
 
-# --- readers ------------------------------------------------------------------------------------------
+class Mapper:
+    """The Python form of one attribute table; made once, used for every span.
 
-_DECIMAL = re.compile(r"[+-]?[0-9]+")
-_RELEASE_ID = re.compile(semconv.RELEASE_ID)
-_MOST_DIGITS = 20  # of a number that is worth parsing; more digits are beyond any bound
-
-
-def _bounded(number: int) -> int | None:
-    return None if number > semconv.MOST_TOKENS else max(number, 0)
-
-
-def _digits(digits: str) -> int | None:
-    """The value of unsigned decimal digits, None beyond the bound; never slow, however many there are."""
-    significant = digits.lstrip("0")
-    return None if len(significant) > _MOST_DIGITS else _bounded(int(significant or "0"))
-
-
-def read_integer(value: object) -> int | None:
-    """A count as the reader *plain* takes it, None if it is none.
-
-    >>> [read_integer(v) for v in (7, 33.9, "+12", -5, "1e3", 2_000_000_000, True, float("nan"))]
-    [7, 33, 12, 0, None, None, None, None]
+    >>> span = Mapper().span(
+    ...     trace_id="0af7651916cd43dd8448eb211c80319c", span_id="b7ad6b7169203331", name="chat gpt-4.1",
+    ...     attributes={"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 7},
+    ... )
+    >>> span.kind, span.input, span.output
+    ('llm', 7, None)
     """
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return _bounded(value)
-    if isinstance(value, float):
-        return _bounded(math.trunc(value)) if math.isfinite(value) else None
-    if isinstance(value, str) and _DECIMAL.fullmatch(value):
-        return 0 if value[0] == "-" else _digits(value.lstrip("+"))
-    return None
+
+    def __init__(self, rows: Iterable[Row] = semconv.TABLE) -> None:
+        lengths = {field.name: field.length for field in semconv.FIELDS}
+        index: dict[Source, dict[str, list[_Reading]]] = {source: {} for source in Source}
+        for place, row in enumerate(rows):
+            mark = "" if row.rank is None else semconv.rank_mark(row.rank)
+            reading = _Reading(place, row.field, read_function(row), lengths[row.field], mark)
+            index[row.source].setdefault(row.key, []).append(reading)
+        self._of_span, self._of_resource = index[Source.SPAN], index[Source.RESOURCE]
+        self._of_exception = [reading for readings in index[Source.EVENT].values() for reading in readings]
+
+    def span(
+        self,
+        *,
+        trace_id: str,
+        span_id: str,
+        parent_id: str = "",
+        parent_is_remote: bool = False,
+        name: str = "",
+        span_kind: int = 0,
+        scope: str = "",
+        start_ns: int = 0,
+        end_ns: int = 0,
+        landed_us: int = 0,
+        status_code: int = 0,
+        attributes: Mapping[str, object] = MappingProxyType({}),
+        resource: Mapping[str, object] = MappingProxyType({}),
+        exception_types: Iterable[object] = (),
+    ) -> Span:
+        """One span, mapped.
+
+        Ids are lower-case hex; ``span_kind`` and ``status_code`` are OTLP's numbers; ``exception_types`` are the
+        ``exception.type`` values of its exception events, in order. Attribute values are str, bool, int, float; any
+        other is not read.
+        """
+        found: dict[str, Any] = {}
+        places: dict[str, int] = {}
+        for index, values in ((self._of_span, attributes), (self._of_resource, resource)):
+            for key, value in values.items():
+                for reading in index.get(key, ()):
+                    reading.take(value, found, places)
+        for value in exception_types:
+            for reading in self._of_exception:
+                reading.take(value, found, places)
+        if "kind" not in found and "input" in found and ("response_model" in found or "model" in found):
+            found["kind"] = Kind.LLM.value
+        found["error"] = int(status_code == semconv.STATUS_ERROR or "error" in found)
+        return Span(
+            trace_id=trace_id,
+            span_id=span_id,
+            parent_id=parent_id,
+            remote=int(parent_is_remote or span_kind in _REMOTE_KINDS),
+            name=name[: semconv.NAME_LENGTH],
+            scope=scope[: semconv.NAME_LENGTH],
+            start_ns=start_ns,
+            end_ns=end_ns,
+            landed_us=landed_us,
+            **found,
+        )
 
 
-def read_text(value: object) -> str | None:
-    """A text, None if it is empty or no string."""
-    return value if isinstance(value, str) and value else None
+_REMOTE_KINDS = frozenset({semconv.SPAN_KIND_SERVER, semconv.SPAN_KIND_CONSUMER})
 
 
-def read_flag(value: object) -> bool | None:
-    """A flag, None if it is no bool."""
-    return value if isinstance(value, bool) else None
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One row of a table, ready to be asked; ``place`` is its place there."""
+
+    place: int
+    field: str
+    read: Read
+    length: int | None
+    mark: str
+
+    def take(self, value: object, found: dict[str, Any], places: dict[str, int]) -> None:
+        """Reads a value into ``found``, unless an earlier row has yielded one, or this row from an earlier event."""
+        if places.get(self.field, self.place + 1) <= self.place:
+            return
+        result = self.read(value)
+        if result is None:
+            return
+        if isinstance(result, str):
+            result = self.mark + result[: self.length]
+        elif isinstance(result, bool):
+            result = int(result)
+        places[self.field], found[self.field] = self.place, result
 
 
-def hashed_user(user: str) -> str:
-    """A user id as it is stored: never raw.
-
-    >>> hashed_user("alice")
-    'u_2bd806c97f0e'
-    """
-    return f"u_{hashlib.sha256(user.encode('utf-8', 'replace')).hexdigest()[:12]}"
-
-
-def _part(reader: Part) -> Callable[[object], int | None]:
-    find = re.compile(semconv.part_pattern(reader.name)).search
-
-    def read(value: object) -> int | None:
-        match = find(value) if isinstance(value, str) else None
-        return _digits(match[1]) if match else None
-
-    return read
-
-
-def _sum(reader: Sum) -> Callable[[object], int | None]:
-    find = re.compile(semconv.sum_pattern(reader.name)).findall
-
-    def read(value: object) -> int | None:
-        numbers = find(value) if isinstance(value, str) else []
-        if not numbers:
-            return None
-        total = 0
-        for digits in numbers:
-            number = _digits(digits)
-            if number is None:
-                return None
-            total += number
-        return _bounded(total)
-
-    return read
-
-
-def _fits(pattern: str) -> Callable[[str], bool]:
-    """Whether a text fits a pattern of ``semconv.Map`` that has a ``*``."""
-    if pattern.startswith("*"):
-        return lambda text: text.endswith(pattern[1:])
-    return lambda text: text.startswith(pattern[:-1])
-
-
-def _map(reader: Map) -> Callable[[object], str | None]:
-    exact = {pattern: value for pattern, value in reader.table if "*" not in pattern}
-    globs = [(_fits(pattern), value) for pattern, value in reader.table if "*" in pattern]
-
-    def read(value: object) -> str | None:
-        if not isinstance(value, str) or not value:
-            return None
-        text = value.lower() if reader.lower else value
-        found = exact.get(text)
-        if found is None:
-            found = next((result for fits, result in globs if fits(text)), text if reader.keep else None)
-        return found or None
-
-    return read
-
-
-def _tail(value: object) -> str | None:
-    if not isinstance(value, str) or value == semconv.UNKNOWN_ERROR:
-        return None
-    return value.rpartition(".")[2] or None
-
-
-def _release(value: object) -> str | None:
-    return value if isinstance(value, str) and _RELEASE_ID.fullmatch(value) else None
-
-
-def _user(value: object) -> str | None:
-    return hashed_user(value) if isinstance(value, str) and value else None
-
-
-def reader_of(row: Row) -> Callable[[object], Any]:
-    """The Python form of a row's reader: from an attribute's value to the field's, or None for none."""
-    match row.reader:
-        case Plain():
-            return {Type.TEXT: read_text, Type.INTEGER: read_integer, Type.FLAG: read_flag}[row.type]
-        case Part():
-            return _part(row.reader)
-        case Sum():
-            return _sum(row.reader)
-        case Map():
-            return _map(row.reader)
-        case Tail():
-            return _tail
-        case Release():
-            return _release
-        case User():
-            return _user
-
-
-# --- the table's Python form --------------------------------------------------------------------------
-
-_FIELDS: dict[str, Field] = {field.name: field for field in semconv.FIELDS}
+from_attributes = Mapper().span
+"""``Mapper.span`` of the table without configured keys."""

@@ -1,0 +1,369 @@
+"""Which model calls of a run count, and what they used.
+
+Several layers of instrumentation report one call: nested in one another, or side by side where a layer sets no
+current context. Each call's tokens are counted once, at the innermost layer, which then takes what only the layers
+dropped in its favour knew.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import attrgetter
+
+from flightdeck.otel.parts import Part
+from flightdeck.otel.semconv import ACTORS, CALLS, INFERRED_PROVIDERS, MODEL_PREFIXES, Kind
+from flightdeck.otel.spans import Span
+
+INPUT_TIERS = (128_000, 200_000, 272_000, 512_000)
+"""The input thresholds of genai-prices, in tokens of one call; a call's tier is how many of them it exceeds."""
+GRACE_NS = 5_000_000
+"""How much later than the outer layer an inner one may end."""
+_MOST_CANDIDATES = 300_000
+_LEAST_CANDIDATES = 64
+"""How many calls are looked at as the inner layer of one call: the first number over all, the second at least. More
+only come up when hundreds of parallel calls without response ids have the same input."""
+_MOST_STAND_INS = 256
+"""So many inner calls, the first ones, may take what an outer one knew."""
+
+_BETWEEN = ACTORS | {Kind.TOOL.value}
+_start = attrgetter("start")
+_place = attrgetter("place")
+
+
+@dataclass(slots=True)
+class ModelUsage:
+    """Tokens of one model and input tier in one run: sums over its calls.
+
+    ``input`` includes ``cached`` and (cache) ``creation``, ``output`` includes ``reasoning``.
+    """
+
+    provider: str
+    model: str
+    input_tier: int
+    calls: int = 0
+    input: int = 0
+    cached: int = 0
+    creation: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+
+@dataclass(slots=True)
+class Usage:
+    """What the calls of one run used; ``models`` is sorted by provider, model and tier."""
+
+    models: list[ModelUsage] = field(default_factory=list)
+    calls_without_usage: int = 0
+    cached_exceeds_input: bool = False
+
+
+class _Call:
+    """A call with usage, as read and then as filled in from layers above."""
+
+    __slots__ = (
+        "cached",
+        "creation",
+        "end",
+        "exceeds",
+        "input",
+        "input_as_read",
+        "model",
+        "output",
+        "place",
+        "provider",
+        "reasoning",
+        "responded",
+        "span",
+        "start",
+    )
+
+    def __init__(self, place: int, span: Span) -> None:
+        self.place = place
+        self.span = span
+        self.start = span.start_ns
+        self.end = max(span.start_ns, span.end_ns)
+        self.provider, self.model, self.responded = _named(span.provider, span.response_model, span.model)
+        self.input_as_read = span.input
+        self.input = span.input or 0
+        self.cached = span.cached or 0
+        self.creation = span.creation or 0
+        self.output = span.output or 0
+        self.reasoning = span.reasoning or 0
+        self.exceeds = self.cached + self.creation > self.input
+        if self.exceeds:
+            self.input += self.cached + self.creation
+
+
+@lru_cache(maxsize=4096)
+def _named(provider: str, response_model: str, model: str) -> tuple[str, str, bool]:
+    """Provider and model as a run names them, and whether a response named the model."""
+    name = response_model or model
+    if name.startswith(MODEL_PREFIXES):
+        name = name.partition("/")[2]
+    if not provider:
+        provider = next((whose for start, whose in INFERRED_PROVIDERS if re.match(start, name)), "")
+    return provider, name, bool(response_model)
+
+
+def usages(part: Part, owner: Sequence[int], runs: int, most_models: int) -> list[Usage]:
+    """What each run of a part used; ``owner`` is the number of each span's run, or -1."""
+    with_usage: list[list[_Call]] = [[] for _ in range(runs)]
+    unknown: list[int] = []
+    for place, kind in enumerate(part.kinds):
+        if kind in CALLS:
+            span = part.spans[place]
+            if span.input is not None or span.output is not None:
+                with_usage[owner[place]].append(_Call(place, span))
+            elif not span.error:
+                unknown.append(place)
+    stand_ins = _nested(part, owner, with_usage)
+    found: list[Usage] = []
+    counted: list[int] = []
+    for calls in with_usage:
+        kept = _kept(calls, stand_ins) if len(calls) > 1 else calls
+        counted += map(_place, kept)
+        found.append(Usage(_summed(kept, most_models), 0, any(call.exceeds for call in kept)))
+    for place in _not_layers(part, owner, unknown, counted):
+        found[owner[place]].calls_without_usage += 1
+    return found
+
+
+# --- layers above one another -------------------------------------------------------------------------
+
+
+def _nearest_above(part: Part, kind: str, marked: Iterable[int]) -> list[int]:
+    """For each span the nearest marked span of a kind above it with no tool or actor between; -1 for none."""
+    kinds, parent = part.kinds, part.parent
+    is_marked = bytearray(len(kinds))
+    for place in marked:
+        is_marked[place] = kinds[place] == kind
+    nearest = [-1] * len(kinds)
+    for place in part.order:
+        above = parent[place]
+        if above >= 0:
+            if is_marked[above]:
+                nearest[place] = above
+            elif kinds[above] not in _BETWEEN:
+                nearest[place] = nearest[above]
+    return nearest
+
+
+def _nested(part: Part, owner: Sequence[int], with_usage: Sequence[Sequence[_Call]]) -> dict[int, list[int]]:
+    """For each call that has calls of its kind below it, of the same run and with no tool or actor between: these."""
+    by_kind: dict[str, list[int]] = defaultdict(list)
+    for calls in with_usage:
+        if len(calls) > 1:
+            for call in calls:
+                by_kind[call.span.kind].append(call.place)
+    below: dict[int, list[int]] = {}
+    for kind, places in by_kind.items():
+        if len(places) > 1:
+            nearest = _nearest_above(part, kind, places)
+            for place in places:
+                above = nearest[place]
+                if above >= 0 and owner[above] == owner[place]:
+                    below.setdefault(above, []).append(place)
+    return below
+
+
+def _not_layers(part: Part, owner: Sequence[int], unknown: Sequence[int], counted: Sequence[int]) -> list[int]:
+    """Of calls without usage those that are no layer of a counted call: none of its kind is above or below them."""
+    layers: set[int] = set()
+    for kind in {part.kinds[place] for place in unknown}:
+        nearest_counted = _nearest_above(part, kind, counted)
+        nearest_unknown = _nearest_above(part, kind, unknown)
+        layers.update(p for p in unknown if nearest_counted[p] >= 0 and owner[nearest_counted[p]] == owner[p])
+        passed: set[int] = set()
+        for place in counted:
+            if part.kinds[place] == kind:
+                above = nearest_unknown[place]
+                while above >= 0 and above not in passed and owner[above] == owner[place]:
+                    passed.add(above)
+                    above = nearest_unknown[above]
+        layers |= passed
+    return [place for place in unknown if place not in layers]
+
+
+# --- layers side by side ------------------------------------------------------------------------------
+
+
+def _kept(calls: list[_Call], stand_ins: dict[int, list[int]]) -> list[_Call]:
+    """The calls of one run that count, filled in from those dropped in their favour."""
+    dropped = {call.place: stand_ins[call.place] for call in calls if call.place in stand_ins}
+    by_kind: dict[str, list[_Call]] = defaultdict(list)
+    for call in calls:
+        if call.place not in dropped:
+            by_kind[call.span.kind].append(call)
+    for alike in by_kind.values():
+        for outer, inner in _side_by_side(alike):
+            dropped[outer.place] = [inner.place]
+    if not dropped:
+        return calls
+    kept = [call for call in calls if call.place not in dropped]
+    _fill_in(calls, kept, dropped)
+    return kept
+
+
+def _side_by_side(calls: list[_Call]) -> list[tuple[_Call, _Call]]:
+    """Pairs (outer, inner) of one call in two layers, among calls of one kind in order; the nearest first."""
+    if len({call.span.scope for call in calls}) < 2:
+        return []
+    pairs = _candidates(calls)
+    pairs.sort(key=lambda pair: (_distance(*pair), pair[0].place, pair[1].place))
+    matched: list[tuple[_Call, _Call]] = []
+    dropped: set[int] = set()
+    standing_in: set[int] = set()
+    for outer, inner in pairs:
+        if outer.place not in dropped and inner.place not in standing_in:
+            dropped.add(outer.place)
+            standing_in.add(inner.place)
+            matched.append((outer, inner))
+    return matched
+
+
+def _distance(outer: _Call, inner: _Call) -> int:
+    return inner.start - outer.start + abs(outer.end - inner.end)
+
+
+_ByScope = dict[str, list[_Call]]
+
+
+def _candidates(calls: list[_Call]) -> list[tuple[_Call, _Call]]:
+    """Pairs that may be one call: of different scopes, the inner within the outer, with equal ids or equal input."""
+    with_id: defaultdict[str, _ByScope] = defaultdict(lambda: defaultdict(list))
+    without_id: defaultdict[int, _ByScope] = defaultdict(lambda: defaultdict(list))
+    with_input: defaultdict[int, _ByScope] = defaultdict(lambda: defaultdict(list))
+    for call in calls:
+        scope, response_id, tokens = call.span.scope, call.span.response_id, call.input_as_read
+        if response_id:
+            with_id[response_id][scope].append(call)
+        elif tokens is not None:
+            without_id[tokens][scope].append(call)
+        if tokens is not None:
+            with_input[tokens][scope].append(call)
+    found: list[tuple[_Call, _Call]] = []
+    most = max(_LEAST_CANDIDATES, _MOST_CANDIDATES // len(calls))
+    for outer in calls:
+        response_id, tokens = outer.span.response_id, outer.input_as_read
+        groups = [with_id[response_id]] if response_id else []
+        if tokens is not None:
+            groups.append(without_id[tokens] if response_id else with_input[tokens])
+        found += _inner_candidates(outer, groups, most)
+    return found
+
+
+def _inner_candidates(outer: _Call, groups: list[_ByScope], most: int) -> list[tuple[_Call, _Call]]:
+    """The pairs of one outer call with those within it; looks at no more than ``most`` calls and scopes."""
+    found: list[tuple[_Call, _Call]] = []
+    last = outer.end + GRACE_NS
+    for group in groups:
+        for scope, others in group.items():
+            most -= 1
+            if scope != outer.span.scope:
+                for place in range(bisect_left(others, outer.start, key=_start), len(others)):
+                    inner = others[place]
+                    most -= 1
+                    if inner.start > last or most < 0:
+                        break
+                    if inner.end <= last and not _kept_instead(outer, inner):
+                        found.append((outer, inner))
+            if most < 0:
+                return found
+    return found
+
+
+def _kept_instead(outer: _Call, inner: _Call) -> bool:
+    """Whether two calls lie within each other and the outer one is to be kept."""
+    if outer.start < inner.start or outer.end > inner.end + GRACE_NS:
+        return False
+    return (-outer.end, outer.span.span_id) > (-inner.end, inner.span.span_id)
+
+
+# --- filling in and adding up -------------------------------------------------------------------------
+
+
+def _fill_in(calls: list[_Call], kept: list[_Call], dropped: dict[int, list[int]]) -> None:
+    """Gives the calls kept what only those dropped in their favour knew, from the innermost layer outwards."""
+    by_place = {call.place: call for call in calls}
+    outer: dict[int, list[int]] = defaultdict(list)
+    waiting: dict[int, int] = {}
+    for place, inner_places in dropped.items():
+        waiting[place] = len(inner_places)
+        for inner in inner_places:
+            outer[inner].append(place)
+    takers: dict[int, list[_Call]] = {call.place: [call] for call in kept}
+    done = list(takers)
+    for place in done:
+        for above in outer.get(place, ()):
+            waiting[above] -= 1
+            if not waiting[above]:
+                takers[above] = _united([takers[inner] for inner in dropped[above]])
+                _give(by_place[above], takers[above])
+                done.append(above)
+
+
+def _united(groups: list[list[_Call]]) -> list[_Call]:
+    if len(groups) == 1:
+        return groups[0]
+    every = {call.place: call for group in groups for call in group}
+    return sorted(every.values(), key=_place)[:_MOST_STAND_INS]
+
+
+def _give(giver: _Call, takers: list[_Call]) -> None:
+    first = takers[0]
+    if giver.cached and not any(call.cached for call in takers):
+        first.cached = giver.cached
+    if giver.creation and not any(call.creation for call in takers):
+        first.creation = giver.creation
+    if giver.reasoning and not any(call.reasoning for call in takers):
+        first.reasoning = giver.reasoning
+    for call in takers:
+        if not call.provider:
+            call.provider = giver.provider
+        if giver.responded and not call.responded:
+            call.model, call.responded = giver.model, True
+        elif not call.model:
+            call.model = giver.model
+
+
+def _summed(calls: Iterable[_Call], most_models: int) -> list[ModelUsage]:
+    rows: dict[tuple[str, str, int], ModelUsage] = {}
+    for call in calls:
+        key = (call.provider, call.model, bisect_left(INPUT_TIERS, call.input))
+        row = rows.get(key)
+        if row is None:
+            row = rows[key] = ModelUsage(*key)
+        row.calls += 1
+        row.input += call.input
+        row.cached += call.cached
+        row.creation += call.creation
+        row.output += call.output
+        row.reasoning += call.reasoning
+    if len(rows) > most_models:
+        rows = _most_called(rows, most_models)
+    return [rows[key] for key in sorted(rows)] if len(rows) > 1 else list(rows.values())
+
+
+def _most_called(rows: dict[tuple[str, str, int], ModelUsage], most: int) -> dict[tuple[str, str, int], ModelUsage]:
+    """The rows with most calls, ties in order; all others as one row more."""
+    ranked = sorted(rows, key=lambda key: (-rows[key].calls, key))
+    few = {key: rows[key] for key in ranked[: most - 1]}
+    key = ("", OTHER, 0)
+    other = few.setdefault(key, ModelUsage(*key))
+    for row in (rows[key] for key in ranked[most - 1 :]):
+        other.calls += row.calls
+        other.input += row.input
+        other.cached += row.cached
+        other.creation += row.creation
+        other.output += row.output
+        other.reasoning += row.reasoning
+    return few
+
+
+OTHER = "_other"
+"""The model, and the tool, that stands for all beyond the limit of a run."""
