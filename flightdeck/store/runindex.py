@@ -1,0 +1,95 @@
+"""Finding the rows of runs by run id or trace, and taking rows back.
+
+``run_index`` is sorted by a 64-bit key of the run id. An id of the form ``<trace>-<span>``, which is what runs made of
+spans have unless they name one themselves, has the key of its trace, so that one look finds both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from flightdeck.store.client import Engine
+from flightdeck.store.precedence import Place, Stored, newest
+
+WRITING = threading.Lock()
+"""Held from the look-up to the write: who looks must see what another thread of this process has just written.
+
+Receivers in other processes are not held; two that write one run within the same instant can both see nothing. The
+next assembly of the trace or repetition of the event puts it right.
+"""
+
+INSERT_SETTINGS: Mapping[str, Any] = {
+    "date_time_input_format": "best_effort",
+    "input_format_skip_unknown_fields": 1,
+    "max_partitions_per_insert_block": 0,
+}
+"""Of every insert of runs: rows may be of any number of days."""
+
+KEYS_PER_QUERY = 5_000
+
+_OF_SPAN = re.compile(r"([0-9a-f]{32})-[0-9a-f]{16}")
+
+
+def key(run_id: str) -> int:
+    """The index key of a run id, or of a trace id (32 hex digits): both are the same for ``<trace>-<span>``.
+
+    >>> trace = "0af7651916cd43dd8448eb211c80319c"
+    >>> key(trace) == key(f"{trace}-b7ad6b7169203331"), key("a") == key("b")
+    (True, False)
+    """
+    match = _OF_SPAN.fullmatch(run_id)
+    text = match[1] if match else run_id
+    return int.from_bytes(hashlib.sha256(text.encode(), usedforsecurity=False).digest()[:8], "little")
+
+
+_FIND = """
+SELECT workspace, agent_id, release_id, environment, toUnixTimestamp(hour) AS hour, run_id, trace_id, version, is_deleted,
+    source, type, content
+FROM run_index
+WHERE key IN (SELECT arrayJoin({keys:Array(UInt64)}))
+"""
+
+
+def find(engine: Engine, keys: Iterable[int]) -> dict[Place, Stored]:
+    """The newest row at every place of the runs with these keys, taken back ones included.
+
+    Keys are hashes: the answer may hold runs that nobody asked for.
+    """
+    found: list[Stored] = []
+    rest = iter(sorted(set(keys)))
+    while some := list(islice(rest, KEYS_PER_QUERY)):
+        for row in engine.query(_FIND, {"keys": some}).rows():
+            place, (trace_id, version, is_deleted, source, type_, content) = Place(*row[:6]), row[6:]
+            found.append(Stored(place, trace_id, version, not is_deleted, source, type_, content))
+    return newest(found)
+
+
+def take_back(rows: Collection[tuple[Stored, int]]) -> Iterator[bytes]:
+    """JSON lines for ``run_rows`` that take stored rows back, each with the version of what wins over it."""
+    for row, version in rows:
+        place = row.place
+        run_key = key(place.run_id)
+        yield orjson.dumps(
+            {
+                "workspace": place.workspace,
+                "agent_id": place.agent_id,
+                "release_id": place.release_id,
+                "environment": place.environment,
+                "timestamp": str(place.hour),
+                "run_key": run_key,
+                "trace_key": key(row.trace_id) if row.source == "otlp" else run_key,
+                "run_id": place.run_id,
+                "trace_id": row.trace_id,
+                "version": version,
+                "is_deleted": 1,
+                "source": row.source,
+                "type": row.type,
+            }
+        )

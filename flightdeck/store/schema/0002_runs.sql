@@ -1,0 +1,169 @@
+-- Runs: one row per run, whether it came as spans or as a RunEvent.
+--
+-- Everything is written into `run_rows`, which keeps nothing; views carry each row into `runs`, into the narrow
+-- `run_index` that answers by id, and into `releases_seen`. A row with is_deleted = 1 takes the row with the same sorting
+-- key back, if its version is the higher one (store/precedence.py says which row of a run counts).
+CREATE TABLE IF NOT EXISTS run_rows
+(
+    workspace             UInt64,
+    agent_id              LowCardinality(String),
+    release_id            LowCardinality(String),
+    environment           LowCardinality(String),
+    timestamp             DateTime64(6, 'UTC'),
+    run_key               UInt64,
+    trace_key             UInt64,
+    run_id                String,
+    version               UInt64,
+    is_deleted            UInt8,
+    content               FixedString(16),
+    source                Enum8('native' = 0, 'otlp' = 1),
+    type                  Enum8('run_end' = 0, 'run_start' = 1),
+    run_kind              Enum8('agent' = 0, 'chain' = 1, 'request' = 2, 'llm_call' = 3),
+    workspace_id          LowCardinality(String),
+    tenant_id             LowCardinality(String),
+    task_id               LowCardinality(String),
+    session_id            String,
+    trace_id              String,
+    span_id               String,
+    latency_ms            Nullable(UInt64),
+    success               Bool,
+    error_type            LowCardinality(String),
+    provider              LowCardinality(String),
+    model                 LowCardinality(String),
+    input_tokens          UInt64,
+    output_tokens         UInt64,
+    cached_input_tokens   UInt64,
+    `models.provider`     Array(LowCardinality(String)),
+    `models.model`        Array(LowCardinality(String)),
+    `models.input_tier`   Array(UInt8),
+    `models.calls`        Array(UInt64),
+    `models.input`        Array(UInt64),
+    `models.cached`       Array(UInt64),
+    `models.creation`     Array(UInt64),
+    `models.output`       Array(UInt64),
+    `models.reasoning`    Array(UInt64),
+    `tools.name`          Array(LowCardinality(String)),
+    `tools.invocations`   Array(UInt64),
+    `tools.cost_units`    Array(Float64),
+    calls_without_usage   UInt64,
+    `scores.name`         Array(LowCardinality(String)),
+    `scores.value`        Array(Nullable(Float64)),
+    `scores.label`        Array(Nullable(String)),
+    labels                Map(LowCardinality(String), String),
+    bad_time              Bool,
+    cached_exceeds_input  Bool,
+    truncated             Bool,
+    original              String
+)
+ENGINE = Null;
+
+-- A day is a partition; days before 2020 and after 2049 share one per year, so that odd clocks can't make too many.
+-- latency_ms, tokens and counts are bounded where they enter (store/eventrows.py), so that sums of squares fit Int256;
+-- `original` is the event's own JSON where the columns do not hold all of it, else empty.
+CREATE TABLE IF NOT EXISTS runs
+(
+    workspace             UInt64,
+    agent_id              LowCardinality(String),
+    release_id            LowCardinality(String),
+    environment           LowCardinality(String),
+    timestamp             DateTime64(6, 'UTC') CODEC(Delta, ZSTD),
+    run_key               UInt64 CODEC(ZSTD),
+    run_id                String CODEC(ZSTD),
+    version               UInt64 CODEC(ZSTD),
+    is_deleted            UInt8,
+    source                Enum8('native' = 0, 'otlp' = 1),
+    type                  Enum8('run_end' = 0, 'run_start' = 1),
+    run_kind              Enum8('agent' = 0, 'chain' = 1, 'request' = 2, 'llm_call' = 3),
+    workspace_id          LowCardinality(String),
+    tenant_id             LowCardinality(String),
+    task_id               LowCardinality(String),
+    session_id            String CODEC(ZSTD),
+    trace_id              String CODEC(ZSTD),
+    span_id               String CODEC(ZSTD),
+    latency_ms            Nullable(UInt64) CODEC(ZSTD),
+    success               Bool,
+    error_type            LowCardinality(String),
+    provider              LowCardinality(String),
+    model                 LowCardinality(String),
+    input_tokens          UInt64 CODEC(ZSTD),
+    output_tokens         UInt64 CODEC(ZSTD),
+    cached_input_tokens   UInt64 CODEC(ZSTD),
+    `models.provider`     Array(LowCardinality(String)),
+    `models.model`        Array(LowCardinality(String)),
+    `models.input_tier`   Array(UInt8),
+    `models.calls`        Array(UInt64) CODEC(ZSTD),
+    `models.input`        Array(UInt64) CODEC(ZSTD),
+    `models.cached`       Array(UInt64) CODEC(ZSTD),
+    `models.creation`     Array(UInt64) CODEC(ZSTD),
+    `models.output`       Array(UInt64) CODEC(ZSTD),
+    `models.reasoning`    Array(UInt64) CODEC(ZSTD),
+    `tools.name`          Array(LowCardinality(String)),
+    `tools.invocations`   Array(UInt64) CODEC(ZSTD),
+    `tools.cost_units`    Array(Float64) CODEC(ZSTD),
+    calls_without_usage   UInt64 CODEC(ZSTD),
+    `scores.name`         Array(LowCardinality(String)),
+    `scores.value`        Array(Nullable(Float64)),
+    `scores.label`        Array(Nullable(String)),
+    labels                Map(LowCardinality(String), String),
+    bad_time              Bool,
+    cached_exceeds_input  Bool,
+    truncated             Bool,
+    original              String CODEC(ZSTD)
+)
+ENGINE = ReplacingMergeTree(version, is_deleted)
+PARTITION BY if(toYear(timestamp) BETWEEN 2020 AND 2049, toYYYYMMDD(timestamp), toYear(timestamp))
+PRIMARY KEY (workspace, agent_id, release_id, environment, toStartOfHour(timestamp))
+ORDER BY (workspace, agent_id, release_id, environment, toStartOfHour(timestamp), run_key, run_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1;
+
+-- Found by `key`: of the run's id and, for a run made of spans, of its trace (one and the same for ids of the form
+-- <trace>-<span>). Read without FINAL, row by row, so that it costs only the granules of the keys asked for.
+CREATE TABLE IF NOT EXISTS run_index
+(
+    key         UInt64,
+    workspace   UInt64,
+    agent_id    LowCardinality(String),
+    release_id  LowCardinality(String),
+    environment LowCardinality(String),
+    hour        DateTime('UTC'),
+    run_id      String CODEC(ZSTD),
+    trace_id    String CODEC(ZSTD),
+    version     UInt64 CODEC(ZSTD),
+    is_deleted  UInt8,
+    source      Enum8('native' = 0, 'otlp' = 1),
+    type        Enum8('run_end' = 0, 'run_start' = 1),
+    content     FixedString(16)
+)
+ENGINE = ReplacingMergeTree(version, is_deleted)
+PRIMARY KEY key
+ORDER BY (key, workspace, agent_id, release_id, environment, hour, run_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
+    index_granularity = 256, max_compress_block_size = 16384, min_compress_block_size = 8192;
+
+-- Which releases have runs, registered or not. A row stays when its runs are gone.
+CREATE TABLE IF NOT EXISTS releases_seen
+(
+    workspace   UInt64,
+    release_id  String,
+    agent_id    String,
+    environment String,
+    first_us    SimpleAggregateFunction(min, Int64)
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (workspace, release_id, agent_id, environment);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS run_rows_to_runs TO runs AS SELECT * EXCEPT (trace_key, content) FROM run_rows;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS run_rows_to_index TO run_index AS
+SELECT
+    arrayJoin(arrayDistinct([run_key, trace_key])) AS key,
+    workspace, agent_id, release_id, environment, toStartOfHour(timestamp) AS hour, run_id, trace_id, version, is_deleted,
+    source, type, content
+FROM run_rows;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS run_rows_to_releases TO releases_seen AS
+SELECT workspace, release_id, agent_id, environment, min(toUnixTimestamp64Micro(timestamp)) AS first_us
+FROM run_rows
+WHERE is_deleted = 0
+GROUP BY workspace, release_id, agent_id, environment;
