@@ -27,6 +27,8 @@ _MOST_CANDIDATES = 300_000
 _LEAST_CANDIDATES = 64
 """How many calls are looked at as the inner layer of one call: the first number over all, the second at least. More
 only come up when hundreds of parallel calls without response ids have the same input."""
+_MOST_LAYERS = 64
+"""So many nested layers of one call are told from those side by side."""
 _MOST_STAND_INS = 256
 """So many inner calls, the first ones, may take what an outer one knew."""
 
@@ -199,9 +201,11 @@ def _kept(calls: list[_Call], stand_ins: dict[int, list[int]]) -> list[_Call]:
     for call in calls:
         if call.place not in dropped:
             by_kind[call.span.kind].append(call)
-    for alike in by_kind.values():
-        for outer, inner in _side_by_side(alike):
-            dropped[outer.place] = [inner.place]
+    if len({call.span.scope for call in calls}) > 1:
+        layers = _nested_layers(calls, dropped)
+        for alike in by_kind.values():
+            for outer, inner in _side_by_side(alike, layers):
+                dropped[outer.place] = [inner.place]
     if not dropped:
         return calls
     kept = [call for call in calls if call.place not in dropped]
@@ -209,20 +213,48 @@ def _kept(calls: list[_Call], stand_ins: dict[int, list[int]]) -> list[_Call]:
     return kept
 
 
-def _side_by_side(calls: list[_Call]) -> list[tuple[_Call, _Call]]:
-    """Pairs (outer, inner) of one call in two layers, among calls of one kind in order; the nearest first."""
-    if len({call.span.scope for call in calls}) < 2:
-        return []
+_Layers = dict[str, int]
+"""The layers of one call: by scope the place of the call that counts for it there."""
+
+
+def _nested_layers(calls: list[_Call], dropped: dict[int, list[int]]) -> dict[int, _Layers]:
+    """For each innermost call its layers that are above one another."""
+    scopes = {call.place: call.span.scope for call in calls}
+    above = {inner: outer for outer, inner_places in dropped.items() for inner in inner_places}
+    found: dict[int, _Layers] = {}
+    for call in calls:
+        if call.place not in dropped:
+            layers = found[call.place] = {call.span.scope: call.place}
+            place = above.get(call.place, -1)
+            for _ in range(_MOST_LAYERS):
+                if place < 0:
+                    break
+                layers[scopes[place]] = call.place
+                place = above.get(place, -1)
+    return found
+
+
+def _side_by_side(calls: list[_Call], layers: dict[int, _Layers]) -> list[tuple[_Call, _Call]]:
+    """Pairs (outer, inner) of one call in two layers, among calls of one kind in order; the nearest first.
+
+    A call is dropped once at most and stands in for one other at most; one that stands in may itself be dropped. No
+    two layers of one call have the same scope: parallel identical calls are real.
+    """
     pairs = _candidates(calls)
     pairs.sort(key=lambda pair: (_distance(*pair), pair[0].place, pair[1].place))
     matched: list[tuple[_Call, _Call]] = []
     dropped: set[int] = set()
     standing_in: set[int] = set()
     for outer, inner in pairs:
-        if outer.place not in dropped and inner.place not in standing_in:
+        if outer.place in dropped or inner.place in standing_in:
+            continue
+        fewer, more = sorted((layers[outer.place], layers[inner.place]), key=len)
+        if fewer.keys().isdisjoint(more):
             dropped.add(outer.place)
             standing_in.add(inner.place)
             matched.append((outer, inner))
+            more |= fewer
+            layers.update(dict.fromkeys(fewer.values(), more))
     return matched
 
 
