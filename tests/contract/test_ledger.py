@@ -1,0 +1,417 @@
+"""The ledger on both of its databases: every test runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Barrier
+
+import alembic.autogenerate
+import alembic.runtime.migration
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import create_engine, text
+
+from flightdeck.errors import Conflict, Invalid, LedgerUnavailable, Misconfigured, NotFound, TooLarge
+from flightdeck.ledger import Ledger
+from flightdeck.ledger.database import Database
+from flightdeck.ledger.tables import METADATA, PRICING_IMPORTS, RELEASES
+from flightdeck.models import Policy, PricingTable, ReleaseRecord
+from flightdeck.settings import LedgerSettings
+from tests.postgres import Postgres, Unavailable, postgres
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, 123457, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    try:
+        with postgres() as server:
+            yield server
+    except Unavailable as reason:
+        pytest.skip(f"no PostgreSQL: {reason}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LedgerSettings]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield LedgerSettings(db_path=tmp_path / "folder" / "flightdeck.db")
+        return
+    server: Postgres = request.getfixturevalue("postgres_server")
+    dsn = server.database()
+    yield LedgerSettings(database_url=SecretStr(dsn))
+    server.drop(dsn)
+
+
+@pytest.fixture
+def ledger(ledger_settings: LedgerSettings) -> Iterator[Ledger]:
+    with Ledger.open(ledger_settings) as opened:
+        yield opened
+
+
+def record(release_id="rel_0123456789ab", *, agent="support", version="1.4.0", at=NOW, **changes):
+    return ReleaseRecord(
+        **{
+            "release_id": release_id,
+            "agent_id": agent,
+            "version": version,
+            "environment": "local",
+            "checksum": "c" * 64,
+            "digest_v2": "d" * 64,
+            "artifact_json": {"spec": {"b": None, "a": "ü\0"}},
+            "created_at": at,
+            **changes,
+        }
+    )
+
+
+def table(provider="openai", version="v1", price=1.0, **changes):
+    entry = {"model": "m1", "input_usd_per_1k_tokens": price, "output_usd_per_1k_tokens": 2, **changes}
+    return PricingTable(provider=provider, pricing_version=version, entries=[entry])
+
+
+# --- the database ---
+
+
+def test_migrations_make_the_tables_that_the_code_asks(ledger_settings):
+    database = Database.open(ledger_settings)
+    with database.read() as connection:
+        context = alembic.runtime.migration.MigrationContext.configure(
+            connection, opts={"version_table": "ledger_version"}
+        )
+        assert alembic.autogenerate.compare_metadata(context, METADATA) == []
+    assert database.schema_version() == "0001"
+    database.close()
+
+
+def test_what_is_in_the_ledger_is_there_when_it_is_opened_again(ledger, ledger_settings):
+    ledger.releases.add(record())
+    ledger.close()
+    with Ledger.open(ledger_settings) as again:
+        assert again.releases.get("rel_0123456789ab") == record()
+
+
+def opened(settings: LedgerSettings) -> str:
+    with Ledger.open(settings) as ledger:
+        return ledger.schema_version()
+
+
+def test_several_processes_may_open_an_empty_ledger_at_once(ledger_settings):
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        assert pool.map(opened, [ledger_settings] * 3, chunksize=1) == ["0001"] * 3
+
+
+def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(ledger_settings):
+    database = Database.open(ledger_settings)
+    with database.write() as connection:
+        connection.execute(text("UPDATE ledger_version SET version_num = '9999'"))
+    with pytest.raises(Misconfigured, match="newer version of FlightDeck"):
+        Ledger.open(ledger_settings)
+    assert database.schema_version() == "9999"
+    database.close()
+
+
+def test_the_target_says_where_the_ledger_is(ledger, ledger_settings):
+    if ledger.backend == "sqlite":
+        assert ledger.target == str(ledger_settings.db_path)
+    else:
+        assert ledger.target.startswith("postgresql+psycopg://")
+
+
+def test_the_target_masks_the_password():
+    target = Database(create_engine("postgresql+psycopg://ann:hunter2@db:5433/flightdeck")).target
+    assert target == "postgresql+psycopg://ann:***@db:5433/flightdeck"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "message"),
+    [
+        ("mysql://root:hunter2@localhost/x", "the ledger speaks PostgreSQL"),
+        ("hunter2", "is no database address"),
+        ("postgresql://u:hunter2@localhost:port/x", "is no database address"),
+    ],
+)
+def test_a_dsn_that_is_none_is_refused_without_showing_its_password(dsn, message):
+    with pytest.raises(Misconfigured, match=message) as caught:
+        Ledger.open(LedgerSettings(database_url=SecretStr(dsn)))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_database_that_does_not_answer_is_retryable_and_its_password_is_not_told():
+    with pytest.raises(LedgerUnavailable) as caught:
+        Ledger.open(LedgerSettings(database_url=SecretStr("postgresql://u:hunter2@127.0.0.1:1/x")))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_file_that_is_no_ledger_is_refused(tmp_path):
+    (tmp_path / "notes.db").write_text("These are notes, not a database. " * 100)
+    with pytest.raises(Misconfigured, match="db_path"):
+        Ledger.open(LedgerSettings(db_path=tmp_path / "notes.db"))
+    with pytest.raises(Misconfigured, match="can't be made"):
+        Ledger.open(LedgerSettings(db_path=tmp_path / "notes.db" / "flightdeck.db"))
+
+
+def test_the_file_of_a_1_3_workspace_can_be_opened_and_keeps_its_tables(tmp_path):
+    path = tmp_path / "flightdeck.db"
+    with sqlite3.connect(path) as old:
+        for name in ("schema_migrations", "releases", "pricing_tables", "pricing_import_audit", "active_policy"):
+            old.execute(f"CREATE TABLE {name} (id TEXT)")
+            old.execute(f"INSERT INTO {name} VALUES ('kept')")
+    with Ledger.open(LedgerSettings(db_path=path)) as ledger:
+        ledger.releases.add(record())
+        assert len(ledger.releases.list()) == 1
+    assert sqlite3.connect(path).execute("SELECT id FROM releases").fetchall() == [("kept",)]
+
+
+def test_a_backup_is_a_whole_sqlite_file_and_made_of_sqlite_only(ledger, tmp_path):
+    ledger.releases.add(record())
+    if ledger.backend == "postgresql":
+        with pytest.raises(Invalid, match="pg_dump"):
+            ledger.backup()
+        return
+    (tmp_path / "copy.db").write_bytes(ledger.backup())
+    with Ledger.open(LedgerSettings(db_path=tmp_path / "copy.db")) as copy:
+        assert copy.releases.list() == ledger.releases.list()
+
+
+# --- releases ---
+
+
+def test_a_release_comes_back_as_it_was_registered(ledger):
+    ledger.releases.add(record())
+    assert ledger.releases.get("rel_0123456789ab") == record()
+    assert list(ledger.releases.get("rel_0123456789ab").artifact_json["spec"]) == ["a", "b"]
+
+
+def test_a_release_is_registered_once_and_never_changed(ledger):
+    ledger.releases.add(record())
+    with pytest.raises(Conflict, match="rel_0123456789ab is registered already"):
+        ledger.releases.add(record(version="2"))
+    assert ledger.releases.get("rel_0123456789ab").version == "1.4.0"
+
+
+def test_an_unknown_release_is_named(ledger):
+    with pytest.raises(NotFound, match=r"^Unknown release: rel_nope$"):
+        ledger.releases.get("rel_nope")
+
+
+def test_releases_are_listed_newest_first_even_within_a_microsecond(ledger):
+    for release_id, at in (("a", NOW), ("b", NOW), ("c", NOW - timedelta(days=1)), ("d", NOW + timedelta(seconds=1))):
+        ledger.releases.add(record(release_id, at=at))
+    lines = ledger.releases.list()
+    assert [line.release_id for line in lines] == ["d", "b", "a", "c"]
+    assert lines[-1]._asdict() == {
+        "release_id": "c",
+        "agent_id": "support",
+        "version": "1.4.0",
+        "environment": "local",
+        "checksum": "c" * 64,
+        "created_at": NOW - timedelta(days=1),
+    }
+    assert [line.release_id for line in ledger.releases.list(limit=2)] == ["d", "b"]
+    assert ledger.releases.count() == 4
+
+
+def test_releases_of_an_agent_s_version_are_found_oldest_first(ledger):
+    ledger.releases.add(record("late", at=NOW + timedelta(days=1)))
+    ledger.releases.add(record("early"))
+    ledger.releases.add(record("other", version="1.5.0"))
+    assert [line.release_id for line in ledger.releases.find("support", "1.4.0")] == ["early", "late"]
+    assert ledger.releases.find("support", "9") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"agent": " "}, "spec.agent.agent_id is blank"),
+        ({"version": ""}, "metadata.version is blank"),
+        ({"agent": "a" * 257}, "spec.agent.agent_id has 257 characters"),
+        ({"version": "1\0"}, "metadata.version holds a NUL"),
+        ({"environment": "e" * 257}, "environment has 257"),
+        ({"artifact_json": {"x": float("inf")}}, "can't be stored as JSON"),
+    ],
+)
+def test_what_can_not_be_stored_on_both_databases_is_refused_on_both(ledger, changes, message):
+    with pytest.raises(Invalid, match=message):
+        ledger.releases.add(record(**changes))
+    assert ledger.releases.list() == []
+
+
+def test_documents_are_bounded(ledger):
+    with pytest.raises(TooLarge, match="release artifact is 4194"):
+        ledger.releases.add(record(artifact_json={"x": "y" * 4 * 1024 * 1024}))
+
+
+def test_names_of_256_characters_of_any_script_are_stored(ledger):
+    name = "ж" * 255 + "🛫"
+    ledger.releases.add(record(agent=name, environment=""))
+    assert ledger.releases.find(name, "1.4.0")[0].environment == ""
+
+
+# --- the index ---
+
+
+def us(moment: datetime) -> int:
+    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1))
+
+
+def test_of_several_releases_of_a_version_a_run_has_the_last_registered_before_it_else_the_first(ledger):
+    for number in (2, 0, 1):
+        ledger.releases.add(record(f"r{number}", at=NOW + timedelta(hours=number)))
+    index = ledger.release_index()
+    moments = (timedelta(hours=-1), timedelta(0), timedelta(minutes=90), timedelta(days=9))
+    assert [index.find("support", "1.4.0", us(NOW + moment)) for moment in moments] == ["r0", "r0", "r1", "r2"]
+    assert index.find("support", "2", us(NOW)) is None
+    assert (index.agent_of("r1"), index.agent_of("nope")) == ("support", None)
+
+
+def test_the_index_takes_in_what_other_servers_register(ledger, ledger_settings):
+    ledger.releases.add(record("mine"))
+    index = ledger.release_index()
+    with Ledger.open(ledger_settings) as other:
+        other.releases.add(record("theirs", at=NOW + timedelta(hours=1)))
+    assert index.agent_of("theirs") is None
+    assert ledger.release_index() is index
+    assert (index.agent_of("theirs"), len(index)) == ("support", 2)
+    assert index.find("support", "1.4.0", us(NOW + timedelta(hours=1))) == "theirs"
+
+
+def test_a_registration_that_is_committed_after_a_later_number_is_not_missed(ledger, ledger_settings):
+    """PostgreSQL hands out numbers before it commits: 1 may appear after 2."""
+    if ledger.backend == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    database = Database.open(ledger_settings)
+    row = {"agent_id": "a", "version": "1", "environment": "", "checksum": "", "digest_v2": "", "artifact_json": "{}"}
+    with database.write() as slow:
+        slow.execute(RELEASES.insert(), {**row, "release_id": "slow", "created_at_us": NOW})
+        ledger.releases.add(record("quick"))
+        assert (ledger.release_index().agent_of("quick"), len(ledger.release_index())) == ("support", 1)
+    assert ledger.release_index().agent_of("slow") == "a"
+    database.close()
+
+
+# --- prices ---
+
+
+def test_a_table_is_imported_once_and_replaced_only_on_purpose_with_a_reason(ledger):
+    tables = ledger.pricing
+    assert tables.import_table(table(), import_id="pim_1", now=NOW) == "insert"
+    with pytest.raises(Conflict, match=r"^Pricing table already exists for openai/v1\. Use --replace to override\.$"):
+        tables.import_table(table(price=9), import_id="pim_2", now=NOW)
+    for reason in (None, "  "):
+        with pytest.raises(Invalid, match="--reason is required when using --replace"):
+            tables.import_table(table(price=9), import_id="pim_2", now=NOW, replace=True, reason=reason)
+    assert tables.get("openai", "v1") == table()
+    done = tables.import_table(table(price=3), import_id="pim_2", now=NOW, replace=True, reason=" typo ", actor="ann")
+    assert (done, tables.get("openai", "v1")) == ("replace", table(price=3))
+    assert tables.import_table(table(version="v2"), import_id="pim_3", now=NOW, replace=True) == "insert"
+    assert tables.count() == 2
+
+
+def test_every_import_is_audited_and_a_refused_one_leaves_nothing(ledger):
+    ledger.pricing.import_table(table(), import_id="pim_1", now=NOW)
+    with pytest.raises(Conflict):
+        ledger.pricing.import_table(table(), import_id="pim_2", now=NOW)
+    ledger.pricing.import_table(table(price=3), import_id="pim_3", now=NOW, replace=True, reason="typo", actor="ann")
+    replaced, inserted = ledger.pricing.imports()
+    assert (replaced.import_id, replaced.action, replaced.actor, replaced.reason) == ("pim_3", "replace", "ann", "typo")
+    assert (replaced.old, replaced.new) == (table().model_dump(), table(price=3).model_dump())
+    assert (inserted.action, inserted.actor, inserted.reason, inserted.old) == ("insert", "unknown", None, None)
+    assert inserted.created_at == NOW
+
+
+def test_the_checksum_of_an_import_is_that_of_1_3(ledger):
+    """1.3.0 gave this table this checksum."""
+    entry = {"model": "m1", "input_usd_per_1k_tokens": 1, "output_usd_per_1k_tokens": 2}
+    same = PricingTable(provider="openai", pricing_version="v1", entries=[entry])
+    ledger.pricing.import_table(same, import_id="pim_1", now=NOW)
+    (imported,) = ledger.pricing.imports()
+    assert imported.checksum == "d2dbaf0489e2978f2f2a205c8a887bfbcc92951ab1f1b9cd282f376f1cfb3ba6"
+
+
+def test_the_newest_table_of_a_provider_is_the_one_imported_last(ledger):
+    for number, imported in enumerate((table(), table(version="v2"), table("anthropic"))):
+        ledger.pricing.import_table(imported, import_id=f"pim_{number}", now=NOW)
+    assert {key: each.pricing_version for key, each in ledger.pricing.newest().items()} == {
+        "openai": "v2",
+        "anthropic": "v1",
+    }
+    ledger.pricing.import_table(table(price=5), import_id="pim_9", now=NOW, replace=True, reason="x")
+    assert ledger.pricing.newest()["openai"] == table(price=5)
+    assert ledger.pricing.versions() == [("anthropic", "v1"), ("openai", "v1"), ("openai", "v2")]
+
+
+def test_a_missing_table_is_named(ledger):
+    assert ledger.pricing.find("openai", "v9") is None
+    with pytest.raises(NotFound, match=r"^Pricing table not found: openai/v9$"):
+        ledger.pricing.get("openai", "v9")
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (table(price=float("inf")), r"entries\[0\] \(m1\): inf USD per 1,000 tokens is no price"),
+        (table(price=1e7), "is no price"),
+        (table(provider=""), "provider is blank"),
+        (table(version="v\0"), "pricing_version holds a NUL"),
+    ],
+)
+def test_a_table_that_could_not_price_exactly_is_refused(ledger, bad, message):
+    with pytest.raises(Invalid, match=message):
+        ledger.pricing.import_table(bad, import_id="pim_1", now=NOW)
+    assert (ledger.pricing.count(), ledger.pricing.imports()) == (0, [])
+
+
+def test_of_first_imports_at_the_same_time_one_gets_in(ledger):
+    barrier = Barrier(4)
+
+    def attempt(number: int) -> str:
+        barrier.wait(timeout=30)
+        try:
+            return ledger.pricing.import_table(table(price=number), import_id=f"pim_{number}", now=NOW)
+        except Conflict:
+            return "refused"
+
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(attempt, range(4)))
+    assert sorted(outcomes) == ["insert", "refused", "refused", "refused"]
+    assert ledger.pricing.get("openai", "v1") == table(price=outcomes.index("insert"))
+    assert len(ledger.pricing.imports()) == 1
+
+
+def test_a_failed_transaction_leaves_no_half(ledger, ledger_settings):
+    ledger.pricing.import_table(table(), import_id="pim_1", now=NOW)
+    with pytest.raises(Conflict):
+        ledger.pricing.import_table(table(version="v2"), import_id="pim_1", now=NOW)
+    database = Database.open(ledger_settings)
+    with database.read() as connection:
+        assert len(connection.execute(PRICING_IMPORTS.select()).all()) == 1
+    assert ledger.pricing.find("openai", "v2") is None
+    database.close()
+
+
+# --- policies ---
+
+
+def test_before_a_policy_is_set_only_high_confidence_is_required(ledger):
+    assert ledger.policies.active() == Policy()
+    assert not ledger.policies.configured()
+
+
+def test_the_policy_that_was_set_last_is_active_also_when_set_again(ledger):
+    strict, loose = Policy(policy_id="strict", max_error_rate=0.01), Policy(policy_id="loose", max_unpriced_share=1)
+    for policy in (strict, loose, strict):
+        ledger.policies.set(policy, now=NOW)
+        assert ledger.policies.active() == policy
+    assert ledger.policies.configured()
+
+
+def test_a_limit_without_a_bound_is_no_policy(ledger):
+    with pytest.raises(Invalid, match="policy can't be stored"):
+        ledger.policies.set(Policy(max_cost_per_run_usd=float("inf")), now=NOW)
+    assert ledger.policies.active() == Policy()
