@@ -1,0 +1,135 @@
+"""The exporter ``flightdeck``: it posts an agent's runs to ``POST /v1/events``, for places where OTLP can't go.
+
+The agent's threads only append to a queue; one background thread does everything else. It starts with the first span,
+ends with ``shutdown``, and begins anew in a forked child, which leaves to its parent what the parent has collected.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from flightdeck.otel.instrumentation.catalogue import Catalogue
+from flightdeck.otel.instrumentation.counters import Counters
+from flightdeck.otel.instrumentation.courier import Courier
+from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
+from flightdeck.otel.instrumentation.throttled import ThrottledLog
+from flightdeck.otel.instrumentation.traces import TraceBook
+from flightdeck.otel.instrumentation.wire import Wire, http_wire
+from flightdeck.otel.instrumentation.worker import Worker
+
+if TYPE_CHECKING:
+    from flightdeck.otel.instrumentation.reporter import Reporter
+
+SHUTDOWN_S = 5.0
+"""How long the end of the process may be held up."""
+
+
+class RunExporter(SpanExporter):
+    """Takes spans, posts runs. Nothing it does raises into the caller or waits for the network there.
+
+    With ``RunProcessor`` it knows which spans are open and posts a run as soon as it is whole; behind another span
+    processor it sees ended spans only and waits five seconds after the root. ``counters`` tells what became of it all.
+    """
+
+    def __init__(
+        self,
+        settings: AgentSettings | None = None,
+        *,
+        wire: Wire = http_wire,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._settings = settings or AgentSettings.read()
+        self._wire = wire
+        self._clock = clock
+        self._jitter = jitter
+        self._starts_seen = False
+        self._stopped = False
+        self._begin()
+        this = weakref.ref(self)
+
+        def begin_in_child() -> None:
+            exporter = this()
+            if exporter is not None:
+                exporter._begin()  # noqa: SLF001 - our own
+
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=begin_in_child)
+
+    def _begin(self) -> None:
+        settings, clock = self._settings, self._clock
+        counters = self.counters = Counters()
+        log = self._log = ThrottledLog(clock)
+        self._book = TraceBook(counters, starts_seen=self._starts_seen)
+        courier = Courier(
+            settings.url or DEFAULT_URL,
+            settings.api_token,
+            wire=self._wire,
+            counters=counters,
+            log=log,
+            clock=clock,
+            jitter=self._jitter,
+        )
+
+        def make_reporter() -> Reporter:
+            from flightdeck.otel.instrumentation.reporter import Reporter  # noqa: PLC0415 - on the worker's thread
+
+            return Reporter(settings, courier, Catalogue(courier, log, clock), counters, log, clock=clock)
+
+        self._worker = Worker(self._book, make_reporter, counters, log, clock=clock)
+
+    def starts_are_seen(self) -> None:
+        """Says that ``started`` will be called for every span, before its ``ended``."""
+        self._starts_seen = self._book.starts_seen = True
+
+    def started(self, span: ReadableSpan) -> None:
+        """Notes that a span is open."""
+        try:
+            if not self._stopped and span.context is not None:
+                self._worker.put((span.context, span.parent))
+        except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
+            self._mistake(error)
+
+    def ended(self, span: ReadableSpan) -> None:
+        """Takes a finished span."""
+        try:
+            if not self._stopped:
+                self._worker.put(span)
+        except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
+            self._mistake(error)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Takes finished spans from another processor; FAILURE only after ``shutdown``."""
+        for span in spans:
+            self.ended(span)
+        return SpanExportResult.FAILURE if self._stopped else SpanExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Posts every run whose root has ended; False if the server has not taken all of them in time."""
+        try:
+            return self._stopped or self._worker.flush(timeout_millis / 1000)
+        except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
+            self._mistake(error)
+            return False
+
+    def shutdown(self) -> None:
+        """Posts what can be posted within five seconds, then stops for good. More calls do nothing."""
+        if self._stopped:
+            return
+        self._stopped = True
+        try:
+            self._worker.stop(SHUTDOWN_S)
+        except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
+            self._mistake(error)
+
+    def _mistake(self, error: Exception) -> None:
+        self.counters.errors += 1
+        self._log.warn(f"internal error, some runs may be lost: {error!r}")

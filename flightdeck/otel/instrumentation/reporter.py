@@ -1,0 +1,158 @@
+"""From finished traces to posted runs: map, look up, assemble, encode, deliver. Used by one thread at a time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from flightdeck.otel import semconv
+from flightdeck.otel.instrumentation.catalogue import Catalogue
+from flightdeck.otel.instrumentation.counters import Counters
+from flightdeck.otel.instrumentation.courier import TIMEOUT_S, Courier
+from flightdeck.otel.instrumentation.outbox import Outbox
+from flightdeck.otel.instrumentation.settings import AgentSettings
+from flightdeck.otel.instrumentation.throttled import ThrottledLog
+from flightdeck.otel.runs import FindingKind, Options, Run, assemble, run_event
+from flightdeck.otel.spans import Mapper, Span
+
+MOST_SPANS = 50_000
+"""Mapped spans that may wait for the server's releases; of more, the oldest trace is dropped."""
+
+GATHER_S = 1.0
+"""How long a run waits for others to share its request."""
+
+
+class Reporter:
+    """Makes runs of finished traces and posts them; what can't be posted now waits within bounds."""
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        courier: Courier,
+        catalogue: Catalogue,
+        counters: Counters,
+        log: ThrottledLog,
+        *,
+        clock: Callable[[], float],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._counters = counters
+        self._mapper = Mapper(semconv.table(settings.tenant_keys, settings.task_keys))
+        self._own = settings.attributes
+        self._courier = courier
+        self._catalogue = catalogue
+        self._log = log
+        self._clock = clock
+        self._now = now
+        self._waiting: deque[list[Span]] = deque()
+        self._waiting_spans = 0
+        self._outbox = Outbox()
+        self._send_at = math.inf
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be posted."""
+        return not self._waiting and not self._outbox
+
+    def next_at(self) -> float:
+        """When there is something to do; infinity while idle."""
+        if self.idle:
+            return math.inf
+        ready_at = 0.0 if self._waiting or self._outbox.full_batch else self._send_at
+        return max(ready_at, self._courier.retry_at)
+
+    def take(self, spans: Sequence[ReadableSpan]) -> None:
+        """Takes the spans of one finished trace. Nothing but the table's attributes is kept of them."""
+        landed_us = int(self._now() * 1_000_000)
+        mapped = [self._map(span, landed_us) for span in spans]
+        self._waiting.append(mapped)
+        self._waiting_spans += len(mapped)
+        while self._waiting_spans > MOST_SPANS:
+            dropped = len(self._waiting.popleft())
+            self._waiting_spans -= dropped
+            self._counters.spans_dropped += dropped
+
+    def step(self, *, hurry: bool = False, timeout_s: float = TIMEOUT_S) -> None:
+        """Does what is due. In a hurry that is everything, even before ``Retry-After`` has passed."""
+        if self.idle or (not hurry and self._clock() < self._courier.retry_at):
+            return
+        if self._waiting and self._catalogue.wanted and not self._catalogue.load(timeout_s=timeout_s):
+            return
+        self._assemble()
+        while self._outbox and (hurry or self._outbox.full_batch or self._clock() >= self._send_at):
+            batch = self._outbox.batch()
+            undelivered = self._courier.deliver(batch, timeout_s=timeout_s)
+            if undelivered:
+                self._outbox.put_back(undelivered)
+                break
+        if not self._outbox:
+            self._send_at = math.inf
+        self._count_dropped()
+
+    def give_up(self) -> None:
+        """Throws away and counts what is still waiting."""
+        self._counters.spans_dropped += self._waiting_spans
+        self._waiting.clear()
+        self._waiting_spans = 0
+        self._counters.runs_dropped += self._outbox.clear()
+
+    def _assemble(self) -> None:
+        events: list[bytes] = []
+        while self._waiting:
+            spans = self._waiting.popleft()
+            self._waiting_spans -= len(spans)
+            assembly = assemble(spans, self._catalogue, Options(), settled=True)
+            for finding in assembly.findings:
+                if finding.kind is FindingKind.UNASSIGNED:
+                    self._counters.runs_without_release += 1
+                    self._log.warn(
+                        f"no release is registered for service {finding.service_name!r} version "
+                        f"{finding.service_version!r}; set FLIGHTDECK_RELEASE_ID or register it. Its runs are dropped"
+                    )
+                elif finding.kind is FindingKind.AGENT_MISMATCH:
+                    self._counters.runs_of_another_agent += 1
+                    self._log.warn(f"release {finding.release_id} is not of agent {finding.agent_id!r}; run dropped")
+            events += map(_encoded, assembly.runs)
+        if events:
+            self._counters.runs += len(events)
+            self._outbox.put(events)
+            self._send_at = min(self._send_at, self._clock() + GATHER_S)
+
+    def _count_dropped(self) -> None:
+        if self._outbox.dropped:
+            self._counters.runs_dropped += self._outbox.dropped
+            self._log.warn(f"{self._outbox.dropped} run(s) dropped: the queue is full")
+            self._outbox.dropped = 0
+
+    def _map(self, span: ReadableSpan, landed_us: int) -> Span:
+        context, parent, scope = span.context, span.parent, span.instrumentation_scope
+        assert context is not None  # noqa: S101 - an ended span has one
+        return self._mapper.span(
+            trace_id=f"{context.trace_id:032x}",
+            span_id=f"{context.span_id:016x}",
+            parent_id=f"{parent.span_id:016x}" if parent else "",
+            parent_is_remote=parent is not None and parent.is_remote,
+            name=span.name,
+            span_kind=span.kind.value + 1,  # the SDK counts from 0, OTLP from 1
+            scope=scope.name if scope else "",
+            start_ns=span.start_time or 0,
+            end_ns=span.end_time or 0,
+            landed_us=landed_us,
+            status_code=span.status.status_code.value,
+            attributes=span.attributes or {},
+            resource={**self._own, **span.resource.attributes},
+            exception_types=[
+                (event.attributes or {}).get("exception.type")
+                for event in span.events
+                if event.name == semconv.EXCEPTION_EVENT
+            ],
+        )
+
+
+def _encoded(run: Run) -> bytes:
+    """A run as the body of ``POST /v1/events`` holds it: there it is a native event."""
+    return run_event(run).model_copy(update={"source": "native"}).model_dump_json().encode()

@@ -1,0 +1,170 @@
+"""The background thread of the run exporter: from the queue of starts and ends to posted runs."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
+
+from flightdeck.otel.instrumentation.counters import Counters
+from flightdeck.otel.instrumentation.courier import TIMEOUT_S
+from flightdeck.otel.instrumentation.throttled import ThrottledLog
+from flightdeck.otel.instrumentation.traces import TraceBook
+
+if TYPE_CHECKING:
+    from flightdeck.otel.instrumentation.reporter import Reporter
+
+MOST_WAITING = 100_000
+"""Starts and ends that may wait for the thread; later ones are dropped and counted."""
+
+GATHER_S = 0.2
+"""How long the thread rests after it was woken, so that a busy agent wakes it five times a second at most."""
+
+Start = tuple[SpanContext, SpanContext | None]
+
+
+@dataclass(slots=True)
+class _Flush:
+    expires_at: float
+    done: threading.Event = field(default_factory=threading.Event)
+    posted: bool = False
+
+
+class Worker:
+    """Runs a reporter on a thread of its own, from the first ``put`` to ``stop``.
+
+    The reporter is made on that thread: what it imports (pydantic, above all) is no part of the agent's start.
+    ``put`` may be called on any thread and never waits; ``flush`` and ``stop`` wait, within the time they are given.
+    """
+
+    def __init__(
+        self,
+        book: TraceBook,
+        make_reporter: Callable[[], Reporter],
+        counters: Counters,
+        log: ThrottledLog,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._book = book
+        self._make_reporter = make_reporter
+        self._counters = counters
+        self._log = log
+        self._clock = clock
+        self._inbox: deque[Start | ReadableSpan] = deque()
+        self._flushes: deque[_Flush] = deque()
+        self._resting = False
+        self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._stop_at = math.inf
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def put(self, item: Start | ReadableSpan) -> None:
+        """Queues the start or the end of a span."""
+        if len(self._inbox) >= MOST_WAITING:
+            self._counters.spans_dropped += not isinstance(item, tuple)
+            return
+        self._inbox.append(item)
+        if self._thread is None:
+            self._start()
+        if self._resting:
+            self._wake.set()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Posts every run whose root has ended; false if not all of it was taken by the server in time."""
+        if self._thread is None:
+            return True
+        flush = _Flush(self._clock() + timeout_s)
+        self._flushes.append(flush)
+        self._rouse()
+        return flush.done.wait(timeout_s) and flush.posted
+
+    def stop(self, timeout_s: float) -> None:
+        """Posts what can be posted in time, open traces included, and ends the thread."""
+        with self._starting:
+            self._stop_at = min(self._stop_at, self._clock() + timeout_s)
+            thread = self._thread
+        if thread is not None:
+            self._rouse()
+            thread.join(timeout_s + 0.5)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None and math.isinf(self._stop_at):
+                self._thread = threading.Thread(target=self._work, name="flightdeck-runs", daemon=True)
+                self._thread.start()
+
+    def _rouse(self) -> None:
+        self._hurry.set()
+        self._wake.set()
+
+    def _work(self) -> None:
+        with suppress_instrumentation():
+            reporter = self._make_reporter()
+            while True:
+                self._rest(reporter)
+                try:
+                    self._round(reporter)
+                except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
+                    self._counters.errors += 1
+                    self._log.warn(f"internal error, some runs may be lost: {error!r}")
+                now = self._clock()
+                done = not self._inbox and reporter.idle
+                self._answer_flushes(now, done=done)
+                if not math.isinf(self._stop_at) and (done or now >= self._stop_at):
+                    break
+            reporter.give_up()
+            self._answer_flushes(math.inf, done=False)
+
+    def _rest(self, reporter: Reporter) -> None:
+        """Waits for something to do: an item, a flush, the end, or a time that has come."""
+        due = min(self._book.next_due(), reporter.next_at(), self._stop_at)
+        self._resting = True
+        if not self._inbox:
+            self._wake.wait(None if math.isinf(due) else max(0.0, due - self._clock()))
+        self._resting = False
+        self._wake.clear()
+        if math.isinf(self._stop_at) and not self._flushes:
+            self._hurry.wait(GATHER_S)
+
+    def _round(self, reporter: Reporter) -> None:
+        hurry = self._hurry.is_set()
+        self._hurry.clear()
+        stopping = not math.isinf(self._stop_at)
+        self._absorb()
+        if stopping:
+            traces = self._book.everything()
+        elif self._flushes:
+            traces = self._book.finished()
+        else:
+            traces = self._book.ready(self._clock())
+        for spans in traces:
+            reporter.take(spans)
+        timeout_s = min(TIMEOUT_S, max(0.1, self._stop_at - self._clock()))
+        reporter.step(hurry=hurry, timeout_s=timeout_s)
+
+    def _absorb(self) -> None:
+        now = self._clock()
+        for _ in range(len(self._inbox)):
+            item = self._inbox.popleft()
+            if isinstance(item, tuple):
+                self._book.started(*item, now)
+            else:
+                self._book.ended(item, now)
+
+    def _answer_flushes(self, now: float, *, done: bool) -> None:
+        for _ in range(len(self._flushes)):
+            flush = self._flushes.popleft()
+            if done or now >= flush.expires_at:
+                flush.posted = done
+                flush.done.set()
+            else:
+                self._flushes.append(flush)

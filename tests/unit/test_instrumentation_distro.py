@@ -1,0 +1,148 @@
+"""What the distribution sets where the user has not, and what it leaves alone."""
+
+import subprocess
+import sys
+
+import pytest
+from opentelemetry.sdk.resources import Resource
+
+from flightdeck.otel.instrumentation.detector import FlightDeckResourceDetector
+from flightdeck.otel.instrumentation.distro import DETECTORS, set_defaults
+from flightdeck.otel.instrumentation.settings import AgentSettings
+
+IDENTITY = {
+    "FLIGHTDECK_RELEASE_ID": "rel_0123456789ab",
+    "FLIGHTDECK_AGENT_ID": "support",
+    "FLIGHTDECK_ENVIRONMENT": "eu",
+}
+
+
+def defaults(**environ: str) -> dict[str, str]:
+    set_defaults(environ)
+    return environ
+
+
+def test_spans_and_evaluations_go_out_over_otlp_unless_told_otherwise():
+    environ = defaults()
+    assert (environ["OTEL_TRACES_EXPORTER"], environ["OTEL_LOGS_EXPORTER"]) == ("otlp", "otlp")
+    assert "OTEL_METRICS_EXPORTER" not in environ
+
+
+def test_where_runs_are_posted_nothing_tries_otlp():
+    assert "OTEL_LOGS_EXPORTER" not in defaults(OTEL_TRACES_EXPORTER="flightdeck")
+
+
+def test_the_server_s_address_is_enough():
+    environ = defaults(FLIGHTDECK_URL="http://fd:8765/", FLIGHTDECK_LOCAL_API_TOKEN="a b%")
+    assert environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://fd:8765"
+    assert environ["OTEL_EXPORTER_OTLP_PROTOCOL"] == "http/protobuf"
+    assert environ["OTEL_EXPORTER_OTLP_HEADERS"] == "authorization=Bearer%20a%20b%25"
+
+
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+def test_an_endpoint_of_the_user_wins_and_never_gets_the_token(name):
+    environ = defaults(
+        **{name: "http://collector:4317"}, FLIGHTDECK_URL="http://fd:8765", FLIGHTDECK_LOCAL_API_TOKEN="secret"
+    )
+    assert environ[name] == "http://collector:4317"
+    assert not {"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_PROTOCOL"} & set(environ)
+
+
+def test_who_wants_grpc_is_not_sent_to_the_api_port():
+    environ = defaults(FLIGHTDECK_URL="http://fd:8765", OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in environ
+
+
+def test_headers_of_the_user_win():
+    environ = defaults(FLIGHTDECK_URL="http://fd", FLIGHTDECK_LOCAL_API_TOKEN="x", OTEL_EXPORTER_OTLP_HEADERS="a=b")
+    assert environ["OTEL_EXPORTER_OTLP_HEADERS"] == "a=b"
+
+
+@pytest.mark.parametrize(
+    ("named", "then"),
+    [
+        (None, "flightdeck,otel"),
+        ("host,process", "flightdeck,host,process"),
+        ("otel, flightdeck", "otel, flightdeck"),
+        ("*", "*"),
+    ],
+)
+def test_the_detector_is_added_to_those_of_the_user(named, then):
+    environ = defaults(**{} if named is None else {DETECTORS: named})
+    assert environ[DETECTORS] == then
+
+
+def test_content_stays_home_unless_the_user_asks_for_it():
+    environ = defaults(TRACELOOP_TRACE_CONTENT="true")
+    assert environ["TRACELOOP_TRACE_CONTENT"] == "true"
+    assert environ["OPENINFERENCE_HIDE_INPUTS"] == environ["OPENINFERENCE_HIDE_OUTPUTS"] == "true"
+
+
+def test_the_detector_says_who_the_agent_is(monkeypatch):
+    for name, value in IDENTITY.items():
+        monkeypatch.setenv(name, value)
+    assert dict(FlightDeckResourceDetector().detect().attributes) == {
+        "flightdeck.release_id": "rel_0123456789ab",
+        "flightdeck.agent_id": "support",
+        "flightdeck.environment": "eu",
+        "service.name": "support",
+    }
+
+
+def test_the_detector_is_silent_where_nothing_is_set(monkeypatch):
+    for name in IDENTITY:
+        monkeypatch.delenv(name, raising=False)
+    assert FlightDeckResourceDetector().detect() == Resource.get_empty()
+
+
+def test_settings_are_read_from_the_environment():
+    settings = AgentSettings.read(
+        {"FLIGHTDECK_URL": " http://fd/ ", "FLIGHTDECK_TENANT_KEYS": '["a", "b", 3]', "FLIGHTDECK_TASK_KEYS": "c, d,"}
+    )
+    assert (settings.url, settings.tenant_keys, settings.task_keys) == ("http://fd", ("a", "b"), ("c", "d"))
+    assert AgentSettings.read({"FLIGHTDECK_TENANT_KEYS": "[broken"}).tenant_keys == ()
+
+
+def test_the_token_is_not_printed():
+    assert "hush" not in repr(AgentSettings(api_token="hush"))
+
+
+def modules_after(code: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after running some code."""
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(told.stdout.split())
+
+
+SERVER_SIDE = {
+    "clickhouse_connect",
+    "chdb",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "sqlalchemy",
+    "alembic",
+    "scipy",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "genai_prices",
+    "grpc_health",
+    "grpc_status",
+}
+
+
+@pytest.mark.parametrize(
+    "module", ["flightdeck.otel", "flightdeck.otel.instrumentation.setup", "flightdeck.otel.instrumentation.reporter"]
+)
+def test_an_agent_imports_nothing_of_the_server(module):
+    assert not SERVER_SIDE & {name.partition(".")[0] for name in modules_after(f"import {module}")}
+
+
+def test_importing_the_package_imports_no_sdk():
+    assert not {"opentelemetry", "pydantic"} & modules_after("import flightdeck.otel")
+
+
+def test_an_agent_s_start_does_not_pay_for_pydantic():
+    assert "pydantic" not in modules_after("import flightdeck.otel.instrumentation.setup")

@@ -1,0 +1,323 @@
+"""The run exporter behind a real SDK: spans in, RunEvents on the wire, and never a word to the agent."""
+
+import gzip
+import json
+import logging
+import os
+import threading
+from contextlib import contextmanager
+
+import pytest
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+from flightdeck.models import RunEvent
+from flightdeck.otel.instrumentation import traces, worker
+from flightdeck.otel.instrumentation.exporter import RunExporter
+from flightdeck.otel.instrumentation.processor import RunProcessor
+from flightdeck.otel.instrumentation.settings import AgentSettings
+from flightdeck.otel.instrumentation.wire import Answer, Unreachable
+
+RELEASE = "rel_0123456789ab"
+SECRET = "the customer's prompt"
+
+
+class FakeServer:
+    """A FlightDeck server as the exporter sees it: its releases, and the runs that it took in."""
+
+    def __init__(self, *releases: dict[str, str]) -> None:
+        self.releases = releases
+        self.events: list[RunEvent] = []
+        self.bodies: list[bytes] = []
+        self.requests: list[str] = []
+        self.down = False
+        self.instrumented: set[bool] = set()
+        self.arrived = threading.Condition()
+
+    def __call__(self, method, url, *, body, headers, timeout_s) -> Answer:
+        assert 0 < timeout_s <= 10
+        self.instrumented.add(is_instrumentation_enabled())
+        path = url.removeprefix("http://127.0.0.1:8765")
+        with self.arrived:
+            self.requests.append(f"{method} {path}")
+            if self.down:
+                raise Unreachable("connection refused")
+            if method == "GET":
+                return Answer(200, json.dumps({"releases": list(self.releases)}).encode(), {})
+            plain = gzip.decompress(body) if headers.get("Content-Encoding") == "gzip" else body
+            self.bodies.append(plain)
+            new = [RunEvent.model_validate(event) for event in json.loads(plain)["events"]]
+            self.events += new
+            self.arrived.notify_all()
+            return Answer(200, json.dumps({"inserted": len(new), "duplicates": 0, "conflicts": []}).encode(), {})
+
+    def wait_for(self, count: int) -> list[RunEvent]:
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.events) >= count, 20)
+            return self.events
+
+
+def release(release_id=RELEASE, agent_id="support", version="1.4.0", created_at="2026-11-24T12:00:00+00:00"):
+    return {"release_id": release_id, "agent_id": agent_id, "version": version, "created_at": created_at}
+
+
+@contextmanager
+def reporting(server, settings=None, resource=None, **provider_options):
+    exporter = RunExporter(settings or AgentSettings(release_id=RELEASE), wire=server)
+    provider = TracerProvider(
+        resource=Resource(resource or {"service.name": "support"}), shutdown_on_exit=False, **provider_options
+    )
+    provider.add_span_processor(RunProcessor(exporter))
+    yield provider, exporter
+    provider.shutdown()
+
+
+def one_run(provider, task="refund") -> None:
+    tracer = provider.get_tracer("agent")
+    attributes = {
+        "gen_ai.operation.name": "invoke_agent",
+        "flightdeck.task_id": task,
+        "flightdeck.tenant_id": "acme",
+        "gen_ai.input.messages": SECRET,
+    }
+    with tracer.start_as_current_span("invoke_agent", attributes=attributes):
+        with tracer.start_as_current_span("chat") as span:
+            span.set_attributes(
+                {
+                    "gen_ai.operation.name": "chat",
+                    "gen_ai.provider.name": "openai",
+                    "gen_ai.response.model": "gpt-4.1",
+                    "gen_ai.usage.input_tokens": 300,
+                    "gen_ai.usage.output_tokens": 20,
+                    "gen_ai.output.messages": SECRET,
+                }
+            )
+        with tracer.start_as_current_span("execute_tool look_up") as span:
+            span.set_attributes({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "look_up"})
+
+
+def test_a_finished_run_is_posted_by_itself():
+    server = FakeServer(release())
+    with reporting(server) as (provider, _):
+        one_run(provider)
+        (event,) = server.wait_for(1)
+    assert (event.release_id, event.agent_id, event.tenant_id, event.task_id) == (RELEASE, "support", "acme", "refund")
+    assert (event.usage.model.model, event.usage.model.input_tokens, event.usage.model.output_tokens) == (
+        "gpt-4.1",
+        300,
+        20,
+    )
+    assert [(tool.tool_name, tool.invocations) for tool in event.usage.tools] == [("look_up", 1)]
+    assert event.source == "native"
+
+
+def test_prompts_and_completions_never_leave_the_process():
+    server = FakeServer(release())
+    with reporting(server) as (provider, _):
+        one_run(provider)
+        server.wait_for(1)
+    assert server.bodies
+    assert all(SECRET.encode() not in body for body in server.bodies)
+
+
+def test_the_exporter_s_own_requests_are_not_instrumented():
+    server = FakeServer(release())
+    with reporting(server) as (provider, _):
+        one_run(provider)
+        server.wait_for(1)
+    assert server.instrumented == {False}
+
+
+def test_force_flush_posts_what_has_ended_at_once():
+    server = FakeServer(release())
+    with reporting(server) as (provider, _):
+        one_run(provider)
+        assert provider.force_flush(10_000)
+        assert len(server.events) == 1
+
+
+def test_force_flush_tells_that_the_server_did_not_take_the_runs(monkeypatch):
+    monkeypatch.setattr("flightdeck.otel.instrumentation.exporter.SHUTDOWN_S", 0.1)
+    server = FakeServer(release())
+    server.down = True
+    with reporting(server) as (provider, exporter):
+        one_run(provider)
+        assert not exporter.force_flush(300)
+
+
+def test_shutdown_posts_what_is_left_and_may_be_repeated():
+    server = FakeServer(release())
+    with reporting(server) as (provider, exporter):
+        for _ in range(50):
+            one_run(provider)
+        exporter.shutdown()
+        exporter.shutdown()
+        one_run(provider)
+    assert len(server.events) == 50
+    assert exporter.export([]) is SpanExportResult.FAILURE
+
+
+def test_a_dead_server_holds_the_end_up_for_its_time_limit_only(monkeypatch):
+    monkeypatch.setattr("flightdeck.otel.instrumentation.exporter.SHUTDOWN_S", 0.3)
+    server = FakeServer(release())
+    server.down = True
+    with reporting(server) as (provider, exporter):
+        one_run(provider)
+        finished = threading.Event()
+        threading.Thread(target=lambda: (exporter.shutdown(), finished.set()), daemon=True).start()
+        assert finished.wait(5)
+    assert exporter.counters.runs_inserted == 0
+    assert exporter.counters.spans_dropped == 3
+
+
+def test_runs_wait_while_the_server_is_down_and_arrive_once():
+    server = FakeServer(release())
+    server.down = True
+    with reporting(server) as (provider, exporter):
+        one_run(provider)
+        assert not exporter.force_flush(200)
+        server.down = False
+        assert exporter.force_flush(10_000)
+    assert len(server.events) == 1
+
+
+def test_a_release_known_by_version_is_looked_up_once():
+    server = FakeServer(release(), release("rel_other0000000", version="1.3.0"))
+    resource = {"service.name": "support", "service.version": "1.4.0"}
+    with reporting(server, AgentSettings(), resource) as (provider, exporter):
+        for _ in range(5):
+            one_run(provider)
+            assert exporter.force_flush(10_000)
+    assert {event.release_id for event in server.events} == {RELEASE}
+    assert server.requests.count("GET /v1/releases") == 1
+
+
+def test_runs_without_a_release_are_dropped_counted_and_said(caplog):
+    server = FakeServer(release(version="0.9.0"))
+    resource = {"service.name": "support", "service.version": "1.4.0"}
+    with caplog.at_level(logging.WARNING), reporting(server, AgentSettings(), resource) as (provider, exporter):
+        one_run(provider)
+        assert exporter.force_flush(10_000)
+    assert server.events == []
+    assert exporter.counters.runs_without_release == 1
+    assert "'1.4.0'" in caplog.text
+
+
+def test_the_registered_release_names_the_agent_whatever_the_service_is_called():
+    server = FakeServer(release(agent_id="support-agent"))
+    with reporting(server, resource={"service.name": "python-worker-7"}) as (provider, exporter):
+        one_run(provider)
+        assert exporter.force_flush(10_000)
+    assert server.events[0].agent_id == "support-agent"
+
+
+def test_a_run_of_another_agent_than_its_release_s_is_not_posted():
+    server = FakeServer(release(agent_id="somebody-else"))
+    settings = AgentSettings(release_id=RELEASE, agent_id="support")
+    with reporting(server, settings) as (provider, exporter):
+        one_run(provider)
+        assert exporter.force_flush(10_000)
+    assert server.events == []
+    assert exporter.counters.runs_of_another_agent == 1
+
+
+def test_a_run_that_sampling_left_out_is_not_posted():
+    server = FakeServer(release())
+    with reporting(server, sampler=ALWAYS_OFF) as (provider, exporter):
+        one_run(provider)
+        assert exporter.force_flush(1_000)
+    assert server.requests == []
+
+
+def test_a_trace_whose_root_is_open_at_the_end_is_settled():
+    """A nested agent whose caller never ended is a run, as the server makes it of the same spans."""
+    server = FakeServer(release())
+    with reporting(server) as (provider, _):
+        root = provider.get_tracer("agent").start_span("POST /ask")
+        from opentelemetry.trace import set_span_in_context
+
+        child = provider.get_tracer("agent").start_span(
+            "invoke_agent", set_span_in_context(root), attributes={"gen_ai.operation.name": "invoke_agent"}
+        )
+        child.end()
+    assert [event.run_kind for event in server.events] == ["agent"]
+
+
+def test_behind_another_processor_runs_arrive_too(monkeypatch):
+    server = FakeServer(release())
+    exporter = RunExporter(AgentSettings(release_id=RELEASE), wire=server)
+    provider = TracerProvider(resource=Resource({"service.name": "support"}), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    one_run(provider)
+    provider.shutdown()
+    assert len(server.events) == 1
+
+
+def test_a_mistake_of_ours_is_counted_logged_once_and_never_raised(monkeypatch, caplog):
+    def broken(*_):
+        raise ZeroDivisionError("ours")
+
+    server = FakeServer(release())
+    with caplog.at_level(logging.WARNING), reporting(server) as (provider, exporter):
+        monkeypatch.setattr(worker.Worker, "put", broken)
+        one_run(provider)
+        monkeypatch.undo()
+        monkeypatch.setattr(traces.TraceBook, "ended", broken)
+        one_run(provider)
+        exporter.force_flush(500)
+        monkeypatch.undo()
+        one_run(provider)
+        assert exporter.force_flush(10_000)
+    assert exporter.counters.errors >= 7
+    assert len(server.events) == 1
+    assert len(caplog.records) == 1
+
+
+def test_a_full_queue_drops_and_counts_instead_of_growing(monkeypatch):
+    monkeypatch.setattr(worker, "MOST_WAITING", 3)
+    monkeypatch.setattr(worker.Worker, "_start", lambda _: None)
+    with reporting(FakeServer(release())) as (provider, exporter):
+        for _ in range(10):
+            one_run(provider)
+    assert exporter.counters.spans_dropped > 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_posts_its_own_runs_and_leaves_the_parent_s_alone():
+    server = FakeServer(release())
+    with reporting(server) as (provider, exporter):
+        server.down = True
+        one_run(provider, "parent")
+        exporter.force_flush(200)
+        server.down = False
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            server.arrived = threading.Condition()
+            one_run(provider, "child")
+            flushed = exporter.force_flush(10_000)
+            os.write(writer, json.dumps([flushed, [event.task_id for event in server.events]]).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as told:
+            assert json.load(told) == [True, ["child"]]
+        os.waitpid(child, 0)
+        assert exporter.force_flush(10_000)
+    assert [event.task_id for event in server.events] == ["parent"]
+
+
+def test_many_threads_lose_nothing():
+    server = FakeServer(release())
+    with reporting(server) as (provider, exporter):
+        threads = [threading.Thread(target=lambda: [one_run(provider) for _ in range(10)]) for _ in range(40)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert exporter.force_flush(20_000)
+    assert len({event.run_id for event in server.events}) == 400
+    assert exporter.counters.spans_dropped == exporter.counters.spans_late == 0
