@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Protocol
 
 from flightdeck.otel.parts import Part
-from flightdeck.otel.spans import Span
+from flightdeck.otel.spans import Span, timestamp_us
 
 
 class Releases(Protocol):
@@ -56,9 +56,11 @@ def _by_version(span: Span, agent_id: str, releases: Releases) -> str:
     """The registered release of the service's version, else of the version the run span gives; empty if none."""
     if not agent_id:
         return ""
+    moment, bad_time = timestamp_us(span)
+    started_us = moment if bad_time else span.start_ns // 1000
     for version in (span.service_version, span.agent_version):
         if version:
-            found = releases.find(agent_id, version, span.start_ns // 1000)
+            found = releases.find(agent_id, version, started_us)
             if found:
                 return found
     return ""

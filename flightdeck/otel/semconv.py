@@ -1,20 +1,9 @@
 """THE attribute table: which attribute of which dialect feeds which field of a span.
 
-A row is ``(field, source, key, type, reader)``. Within a field the first row that yields a value wins, so dialects
-are coalesced per field, never per span: one span may carry two of them, each lacking other fields. The table is data
-only. ``otel/spans.py`` holds its Python form, ``store/mapping.py`` its SQL form; a test runs the same payloads through
-both and demands equal spans.
-
-Readers turn an attribute into a value, or into none; then the next row of the field is asked:
-
-- *plain*: a text is a non-empty string; an integer arrives as int, as double (cut to the integer) or as decimal string
-  (optional sign and digits); negative is 0, beyond ``MOST_TOKENS`` or unparsable is none; a flag is a bool.
-- *part(name)*: of a string, the integer of the first match of ``part_pattern(name)``.
-- *sum(name)*: of a string, the sum of the integers of all matches of ``sum_pattern(name)``; none without a match.
-- *map(table)*: of a string, the value of the pattern that fits; see ``Map``.
-- *tail*: of a string, what follows its last ``.``; ``_OTHER`` is none.
-- *release*: a string that fits ``RELEASE_ID``, whole.
-- *user*: ``u_`` and the first 12 hex digits of the SHA-256 of the whole string in UTF-8: raw user ids are not stored.
+Within a field the first row that yields a value wins, so dialects are coalesced per field, never per span: one span
+may carry two of them, each lacking other fields. The table is data only, in the language of ``otel/rows.py``.
+``otel/spans.py`` holds its Python form, ``store/mapping.py`` its SQL form; a test runs the same payloads through both
+and demands equal spans.
 
 Sources: OpenTelemetry GenAI conventions, OpenInference, OpenLLMetry, Vercel AI SDK, Langfuse, LangSmith, Logfire, as
 their emitters were seen to emit them.
@@ -23,8 +12,73 @@ their emitters were seen to emit them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from flightdeck.errors import Misconfigured
+from flightdeck.otel.rows import (
+    EXCEPTION_EVENT,
+    MOST_TOKENS,
+    RANKS,
+    READERS,
+    RELEASE_ID,
+    UNKNOWN_ERROR,
+    Field,
+    Map,
+    Part,
+    Plain,
+    Reader,
+    Release,
+    Row,
+    Source,
+    Sum,
+    Tail,
+    Type,
+    User,
+    part_pattern,
+    rank_mark,
+    sum_pattern,
+)
+
+__all__ = [
+    "ACTORS",
+    "CALLS",
+    "EXCEPTION_EVENT",
+    "FIELDS",
+    "FLAGS_PARENT_IS_REMOTE",
+    "GENERATIVE",
+    "ID_LENGTH",
+    "INFERRED_PROVIDERS",
+    "MODEL_PREFIXES",
+    "MOST_CONFIGURED_KEYS",
+    "MOST_TOKENS",
+    "NAME_LENGTH",
+    "PROVIDERS",
+    "RANKS",
+    "READERS",
+    "RELEASE_ID",
+    "SPAN_KIND_CONSUMER",
+    "SPAN_KIND_SERVER",
+    "STATUS_ERROR",
+    "TABLE",
+    "UNKNOWN_ERROR",
+    "Field",
+    "Kind",
+    "Map",
+    "Part",
+    "Plain",
+    "Reader",
+    "Release",
+    "Row",
+    "Source",
+    "Sum",
+    "Tail",
+    "Type",
+    "User",
+    "part_pattern",
+    "rank_mark",
+    "sum_pattern",
+    "table",
+]
 
 # --- closed sets --------------------------------------------------------------------------------------
 
@@ -50,153 +104,16 @@ GENERATIVE = frozenset(kind.value for kind in Kind if kind is not Kind.OTHER)
 """Kinds that make a part of a trace worth a run."""
 
 
-class Source(StrEnum):
-    """Where an attribute stands."""
-
-    SPAN = "span"
-    RESOURCE = "resource"
-    EVENT = "event"
-    """An event of the span named ``exception``; of several the first, in order, that yields a value."""
-
-
-class Type(StrEnum):
-    """What a field holds; a text without a value is empty, a number or flag without one is none."""
-
-    TEXT = "text"
-    INTEGER = "integer"
-    FLAG = "flag"
-
-
-EXCEPTION_EVENT = "exception"
 SPAN_KIND_SERVER, SPAN_KIND_CONSUMER = 2, 5
 STATUS_ERROR = 2
 FLAGS_PARENT_IS_REMOTE = 0x300
 """Both bits of the OTLP span flags: 'has is_remote' and 'is_remote'."""
 
-MOST_TOKENS = 10**9
 ID_LENGTH = 256
 """Longest run, release, agent, tenant, task, session and response id and environment, in Unicode characters."""
 NAME_LENGTH = 128
 """Longest model, provider, tool, span, scope and error name, in Unicode characters."""
 
-RELEASE_ID = r"rel_[0-9a-f]{12}"
-UNKNOWN_ERROR = "_OTHER"
-
-# --- readers ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """The attribute's own value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The integer after ``name`` in JSON or printed Python."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """The sum of all integers in JSON or printed Python whose name is ``name`` or starts with ``name_``."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Map:
-    """The value beside the pattern that fits.
-
-    A pattern with ``*`` at its start or at its end fits by suffix or prefix; any other fits the whole text, and beats
-    those with ``*``, of which the first that fits counts. A value of "" means that the text yields none. ``lower``
-    puts the text into lower case first; ``keep`` yields a text that fits no pattern as it is (in lower case), else it
-    yields none. A flag is set by any value.
-    """
-
-    table: tuple[tuple[str, str], ...]
-    lower: bool = False
-    keep: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """What follows the last dot of a (class) name; ``UNKNOWN_ERROR`` is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A text that looks like a release id; any other is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A user id, hashed."""
-
-
-Reader = Plain | Part | Sum | Map | Tail | Release | User
-READERS: tuple[type[Reader], ...] = (Plain, Part, Sum, Map, Tail, Release, User)
-"""The closed set: each has one Python form and one SQL form."""
-
-_BLANK = r"[ \t\n\f\r]*"
-
-
-def part_pattern(name: str) -> str:
-    """The regular expression (RE2 and Python) whose one group is the integer that ``Part`` reads."""
-    return rf"""['"]{name}['"]{_BLANK}:{_BLANK}([0-9]+)"""
-
-
-def sum_pattern(name: str) -> str:
-    """The regular expression (RE2 and Python) whose one group is an integer that ``Sum`` adds."""
-    return rf"""['"]{name}(?:_[^'"]*)?['"]{_BLANK}:{_BLANK}([0-9]+)"""
-
-
-# --- rows and fields ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One attribute that may feed a field.
-
-    ``rank`` is given in ranked fields (see ``Field``) and stays the same whatever keys are configured, so that stored
-    spans keep their meaning.
-    """
-
-    field: str
-    source: Source
-    key: str
-    type: Type = Type.TEXT
-    reader: Reader = Plain()
-    rank: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field of a span that rows feed.
-
-    ``length`` is where a text is cut, in Unicode characters. The text of a ``ranked`` field is preceded by
-    ``rank_mark(row.rank)``: its rows are looked up on several spans, and a better key on a farther span beats a worse
-    key on a nearer one. The mark does not count for ``length``.
-    """
-
-    name: str
-    type: Type
-    length: int | None = None
-    ranked: bool = False
-
-
-def rank_mark(rank: int) -> str:
-    """The one character that stands for a rank; marks sort as ranks do.
-
-    >>> rank_mark(0), rank_mark(1) < rank_mark(2)
-    ('a', True)
-    """
-    if not 0 <= rank < RANKS:
-        raise ValueError(f"rank {rank} is not within 0..{RANKS - 1}")
-    return chr(ord("a") + rank)
-
-
-RANKS = 26
 MOST_CONFIGURED_KEYS = 12
 """So many keys of a workspace's own for tenants, and as many for tasks."""
 _CONFIGURED_TENANT_RANK = 3
@@ -239,91 +156,62 @@ no row yields one but the span has input tokens and a model (``response_model`` 
 
 # --- kinds --------------------------------------------------------------------------------------------
 
-_KINDS: tuple[tuple[str, tuple[tuple[str, Kind], ...]], ...] = (
-    (
-        "gen_ai.operation.name",
-        (
-            ("chat", Kind.LLM),
-            ("text_completion", Kind.LLM),
-            ("generate_content", Kind.LLM),
-            ("embeddings", Kind.EMBEDDING),
-            ("execute_tool", Kind.TOOL),
-            ("invoke_agent", Kind.AGENT),
-            ("invoke_workflow", Kind.WORKFLOW),
-            ("chain", Kind.CHAIN),
-            ("execute_task", Kind.CHAIN),
-            ("execute_event_loop_cycle", Kind.CHAIN),
-            ("create_agent", Kind.OTHER),
-            ("handoff", Kind.OTHER),
-            ("retrieval", Kind.OTHER),
-            ("plan", Kind.OTHER),
-            ("*_memory", Kind.OTHER),  # create, search, update, upsert, delete
-            ("*_memory_store", Kind.OTHER),  # create, delete
-        ),
-    ),
-    (
-        "openinference.span.kind",
-        (
-            ("LLM", Kind.LLM),
-            ("EMBEDDING", Kind.EMBEDDING),
-            ("RERANKER", Kind.RERANK),
-            ("TOOL", Kind.TOOL),
-            ("AGENT", Kind.AGENT),
-            ("CHAIN", Kind.CHAIN),
-            ("RETRIEVER", Kind.OTHER),
-            ("EVALUATOR", Kind.OTHER),
-            ("PROMPT", Kind.OTHER),
-            ("DECISION", Kind.OTHER),
-            ("GUARDRAIL", Kind.GUARDRAIL),
-        ),
-    ),
-    (
-        "traceloop.span.kind",
-        (
-            ("tool", Kind.TOOL),
-            ("agent", Kind.AGENT),
-            ("workflow", Kind.WORKFLOW),
-            ("task", Kind.CHAIN),
-            ("handoff", Kind.OTHER),
-        ),
-    ),
-    (
-        "ai.operationId",
-        (
-            ("*.doGenerate", Kind.LLM),
-            ("*.doStream", Kind.LLM),
-            ("*.doEmbed", Kind.EMBEDDING),
-            ("ai.toolCall", Kind.TOOL),
-            ("ai.*", Kind.CHAIN),
-        ),
-    ),
-    (
-        "langfuse.observation.type",
-        (
-            ("generation", Kind.LLM),
-            ("embedding", Kind.EMBEDDING),
-            ("tool", Kind.TOOL),
-            ("agent", Kind.AGENT),
-            ("chain", Kind.CHAIN),
-            ("span", Kind.CHAIN),
-            ("event", Kind.OTHER),
-            ("retriever", Kind.OTHER),
-            ("evaluator", Kind.OTHER),
-            ("guardrail", Kind.GUARDRAIL),
-        ),
-    ),
-    (
-        "langsmith.span.kind",
-        (
-            ("llm", Kind.LLM),
-            ("embedding", Kind.EMBEDDING),
-            ("tool", Kind.TOOL),
-            ("chain", Kind.CHAIN),
-            ("retriever", Kind.OTHER),
-            ("prompt", Kind.OTHER),
-        ),
-    ),
-)
+_KINDS: dict[str, dict[Kind, str]] = {
+    "gen_ai.operation.name": {
+        Kind.LLM: "chat text_completion generate_content",
+        Kind.EMBEDDING: "embeddings",
+        Kind.TOOL: "execute_tool",
+        Kind.AGENT: "invoke_agent",
+        Kind.WORKFLOW: "invoke_workflow",
+        Kind.CHAIN: "chain execute_task execute_event_loop_cycle",
+        Kind.OTHER: "create_agent handoff retrieval plan *_memory *_memory_store",
+    },
+    "openinference.span.kind": {
+        Kind.LLM: "LLM",
+        Kind.EMBEDDING: "EMBEDDING",
+        Kind.RERANK: "RERANKER",
+        Kind.TOOL: "TOOL",
+        Kind.AGENT: "AGENT",
+        Kind.CHAIN: "CHAIN",
+        Kind.GUARDRAIL: "GUARDRAIL",
+        Kind.OTHER: "RETRIEVER EVALUATOR PROMPT DECISION",
+    },
+    "traceloop.span.kind": {
+        Kind.TOOL: "tool",
+        Kind.AGENT: "agent",
+        Kind.WORKFLOW: "workflow",
+        Kind.CHAIN: "task",
+        Kind.OTHER: "handoff",
+    },
+    "ai.operationId": {
+        Kind.LLM: "*.doGenerate *.doStream",
+        Kind.EMBEDDING: "*.doEmbed",
+        Kind.TOOL: "ai.toolCall",
+        Kind.CHAIN: "ai.*",
+    },
+    "langfuse.observation.type": {
+        Kind.LLM: "generation",
+        Kind.EMBEDDING: "embedding",
+        Kind.TOOL: "tool",
+        Kind.AGENT: "agent",
+        Kind.CHAIN: "chain span",
+        Kind.GUARDRAIL: "guardrail",
+        Kind.OTHER: "event retriever evaluator",
+    },
+    "langsmith.span.kind": {
+        Kind.LLM: "llm",
+        Kind.EMBEDDING: "embedding",
+        Kind.TOOL: "tool",
+        Kind.CHAIN: "chain",
+        Kind.OTHER: "retriever prompt",
+    },
+}
+"""Key by key the values that say a kind."""
+
+
+def _kind_map(kinds: dict[Kind, str]) -> Map:
+    return Map(tuple((value, kind.value) for kind, values in kinds.items() for value in values.split()))
+
 
 PROVIDERS = Map(
     (
@@ -363,100 +251,70 @@ INFERRED_PROVIDERS: tuple[tuple[str, str], ...] = (
 # --- usage --------------------------------------------------------------------------------------------
 
 _U, _T, _A = "gen_ai.usage.", "llm.token_count.", "ai.usage."
-_LANGFUSE_USAGE = "langfuse.observation.usage_details"
+_LANGFUSE = "langfuse.observation.usage_details"
+_Keys = tuple[tuple[str, Reader], ...]
 
-_USAGE: tuple[tuple[str, tuple[tuple[str, Reader], ...]], ...] = (
-    (
-        "input",
-        (
-            (_U + "input_tokens", Plain()),
-            (_T + "prompt", Plain()),
-            (_A + "inputTokens", Plain()),
-            (_U + "prompt_tokens", Plain()),
-            ("llm.usage.prompt_tokens", Plain()),
-            (_A + "promptTokens", Plain()),
-            (_A + "tokens", Plain()),
-            (_LANGFUSE_USAGE, Part("prompt_tokens")),
-            (_LANGFUSE_USAGE, Part("input_tokens")),
-            (_LANGFUSE_USAGE, Sum("input")),
-        ),
-    ),
-    (
-        "output",
-        (
-            (_U + "output_tokens", Plain()),
-            (_T + "completion", Plain()),
-            (_A + "outputTokens", Plain()),
-            (_U + "completion_tokens", Plain()),
-            ("llm.usage.completion_tokens", Plain()),
-            (_A + "completionTokens", Plain()),
-            (_LANGFUSE_USAGE, Part("completion_tokens")),
-            (_LANGFUSE_USAGE, Part("output_tokens")),
-            (_LANGFUSE_USAGE, Sum("output")),
-        ),
-    ),
-    (
-        "cached",
-        (
-            (_U + "cache_read.input_tokens", Plain()),
-            (_U + "cache_read_input_tokens", Plain()),
-            (_U + "input_tokens.cached", Plain()),
-            (_T + "prompt_details.cache_read", Plain()),
-            (_A + "cachedInputTokens", Plain()),
-            (_A + "inputTokenDetails.cacheReadTokens", Plain()),
-            (_U + "details.cache_read_tokens", Plain()),
-            (_U + "input_token_details", Part("cache_read")),
-            ("langsmith.metadata.usage_metadata", Part("cache_read")),
-            (_U + "raw", Part("cached_tokens")),
-            ("metadata.usage_object", Part("cached_tokens")),
-            (_LANGFUSE_USAGE, Part("cached_tokens")),
-            (_LANGFUSE_USAGE, Part("input_cache_read")),
-        ),
-    ),
-    (
-        "creation",
-        (
-            (_U + "cache_write.input_tokens", Plain()),
-            (_U + "cache_creation.input_tokens", Plain()),
-            (_U + "cache_creation_input_tokens", Plain()),
-            (_U + "cache_write_input_tokens", Plain()),
-            (_T + "prompt_details.cache_write", Plain()),
-            (_A + "inputTokenDetails.cacheWriteTokens", Plain()),
-            (_LANGFUSE_USAGE, Part("input_cache_creation")),
-        ),
-    ),
-    (
-        "reasoning",
-        (
-            (_U + "reasoning.output_tokens", Plain()),
-            (_U + "reasoning_tokens", Plain()),
-            (_T + "completion_details.reasoning", Plain()),
-            (_A + "reasoningTokens", Plain()),
-            (_U + "details.reasoning_tokens", Plain()),
-            (_U + "output_token_details", Part("reasoning")),
-            (_U + "raw", Part("reasoning_tokens")),
-            (_LANGFUSE_USAGE, Part("reasoning_tokens")),
-            (_LANGFUSE_USAGE, Part("output_reasoning")),
-        ),
-    ),
-)
 
-_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
+def _plain(*keys: str) -> _Keys:
+    return tuple((key, Plain()) for key in keys)
+
+
+def _part(name: str, *keys: str) -> _Keys:
+    return tuple((key, Part(name)) for key in keys)
+
+
+_USAGE: dict[str, _Keys] = {
+    "input": (
+        *_plain(_U + "input_tokens", _T + "prompt", _A + "inputTokens"),
+        *_plain(_U + "prompt_tokens", "llm.usage.prompt_tokens", _A + "promptTokens", _A + "tokens"),
+        *_part("prompt_tokens", _LANGFUSE),
+        *_part("input_tokens", _LANGFUSE),
+        (_LANGFUSE, Sum("input")),
+    ),
+    "output": (
+        *_plain(_U + "output_tokens", _T + "completion", _A + "outputTokens"),
+        *_plain(_U + "completion_tokens", "llm.usage.completion_tokens", _A + "completionTokens"),
+        *_part("completion_tokens", _LANGFUSE),
+        *_part("output_tokens", _LANGFUSE),
+        (_LANGFUSE, Sum("output")),
+    ),
+    "cached": (
+        *_plain(_U + "cache_read.input_tokens", _U + "cache_read_input_tokens", _U + "input_tokens.cached"),
+        *_plain(_T + "prompt_details.cache_read"),
+        *_plain(_A + "cachedInputTokens", _A + "inputTokenDetails.cacheReadTokens"),
+        *_plain(_U + "details.cache_read_tokens"),
+        *_part("cache_read", _U + "input_token_details", "langsmith.metadata.usage_metadata"),
+        *_part("cached_tokens", _U + "raw", "metadata.usage_object", _LANGFUSE),
+        *_part("input_cache_read", _LANGFUSE),
+    ),
+    "creation": (
+        *_plain(_U + "cache_write.input_tokens", _U + "cache_creation.input_tokens"),
+        *_plain(_U + "cache_creation_input_tokens", _U + "cache_write_input_tokens"),
+        *_plain(_T + "prompt_details.cache_write", _A + "inputTokenDetails.cacheWriteTokens"),
+        *_part("input_cache_creation", _LANGFUSE),
+    ),
+    "reasoning": (
+        *_plain(_U + "reasoning.output_tokens", _U + "reasoning_tokens"),
+        *_plain(_T + "completion_details.reasoning", _A + "reasoningTokens", _U + "details.reasoning_tokens"),
+        *_part("reasoning", _U + "output_token_details"),
+        *_part("reasoning_tokens", _U + "raw", _LANGFUSE),
+        *_part("output_reasoning", _LANGFUSE),
+    ),
+}
+
+_NAMES: dict[str, tuple[str, ...]] = {
     # A response model beats any other name of the model, hence two fields.
-    ("response_model", ("gen_ai.response.model", "llm.response.model_name", "ai.response.model")),
-    (
-        "model",
-        (
-            "llm.model_name",
-            "embedding.model_name",
-            "langfuse.observation.model.name",
-            "gen_ai.request.model",
-            "ai.model.id",
-        ),
+    "response_model": ("gen_ai.response.model", "llm.response.model_name", "ai.response.model"),
+    "model": (
+        "llm.model_name",
+        "embedding.model_name",
+        "langfuse.observation.model.name",
+        "gen_ai.request.model",
+        "ai.model.id",
     ),
-    ("response_id", ("gen_ai.response.id", "ai.response.id", "llm.response.id")),
-    ("tool", ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "mcp.tool.name", "traceloop.entity.name")),
-)
+    "response_id": ("gen_ai.response.id", "ai.response.id", "llm.response.id"),
+    "tool": ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "mcp.tool.name", "traceloop.entity.name"),
+}
 _PROVIDER_KEYS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider")
 
 # --- identity -----------------------------------------------------------------------------------------
@@ -493,6 +351,7 @@ _ENVIRONMENT_KEYS = (
     "langfuse.environment",
 )
 _RESOURCE_ONLY = ("service.", "deployment.")
+_OWN_VALUE = Plain()
 
 
 def _sources(key: str) -> tuple[Source, ...]:
@@ -500,7 +359,7 @@ def _sources(key: str) -> tuple[Source, ...]:
     return (Source.RESOURCE,) if key.startswith(_RESOURCE_ONLY) else (Source.SPAN, Source.RESOURCE)
 
 
-def _either(field: str, keys: Iterable[str], reader: Reader = Plain()) -> Iterable[Row]:
+def _either(field: str, keys: Iterable[str], reader: Reader = _OWN_VALUE) -> Iterable[Row]:
     """Rows of a field whose keys come first: for each key the span's attribute, then the resource's."""
     return (Row(field, source, key, Type.TEXT, reader) for key in keys for source in _sources(key))
 
@@ -513,13 +372,21 @@ def _looked_up(field: str, ranked_keys: Iterable[tuple[int, str, Reader]]) -> It
             yield Row(name, source, key, Type.TEXT, reader, rank)
 
 
-def _own_keys(keys: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    """Configured keys without repetition and without those that the table has anyway; raises ValueError."""
-    own = tuple(key for key in dict.fromkeys(keys) if key not in frozenset(known))
+def _own_keys(what: str, keys: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Configured keys without repetition and without those that the table has anyway."""
+    own = tuple(dict.fromkeys(key for key in keys if key not in frozenset(known)))
     if len(own) > MOST_CONFIGURED_KEYS:
-        raise ValueError(f"{len(own)} configured keys are too many: at most {MOST_CONFIGURED_KEYS}")
-    if not all(own):
-        raise ValueError("a configured key is empty")
+        raise Misconfigured(
+            f"{what} names {len(own)} attributes", hint=f"keep the {MOST_CONFIGURED_KEYS} that matter most"
+        )
+    for key in own:
+        if key in _USER_KEYS:
+            raise Misconfigured(
+                f"{what} names {key!r}, whose values are user ids; these are never stored",
+                hint="leave it out: a run without any tenant gets the hash of its user as tenant",
+            )
+        if not key:
+            raise Misconfigured(f"{what} has an empty name", hint="name the attribute")
     return own
 
 
@@ -527,27 +394,23 @@ def table(tenant_keys: Iterable[str] = (), task_keys: Iterable[str] = ()) -> tup
     """The whole table, with a workspace's own keys for tenants and tasks.
 
     Own tenant keys rank after the known tenant keys and before the users, own task keys after ``flightdeck.task_id``.
-    More than ``MOST_CONFIGURED_KEYS`` of one sort, or an empty one, raises ValueError.
+    Raises Misconfigured for more than ``MOST_CONFIGURED_KEYS`` of one sort, an empty one, or one of user ids.
 
     >>> [row.key for row in table(task_keys=["app.job"]) if row.field == "task"][:4]
     ['flightdeck.task_id', 'flightdeck.task_id', 'app.job', 'app.job']
     """
-    own_tenant_keys = _own_keys(tenant_keys, _TENANT_KEYS)
-    own_task_keys = _own_keys(task_keys, ("flightdeck.task_id", *_TASK_KEYS))
-    plain = Plain()
+    own_tenant_keys = _own_keys("assembly.tenant_keys", tenant_keys, _TENANT_KEYS)
+    own_task_keys = _own_keys("assembly.task_keys", task_keys, ("flightdeck.task_id", *_TASK_KEYS))
     tenants: list[tuple[int, str, Reader]] = [
-        *((rank, key, plain) for rank, key in enumerate(_TENANT_KEYS)),
-        *((rank, key, plain) for rank, key in enumerate(own_tenant_keys, _CONFIGURED_TENANT_RANK)),
+        *((rank, key, Plain()) for rank, key in enumerate(_TENANT_KEYS)),
+        *((rank, key, Plain()) for rank, key in enumerate(own_tenant_keys, _CONFIGURED_TENANT_RANK)),
         *((rank, key, User()) for rank, key in enumerate(_USER_KEYS, _USER_RANK)),
     ]
-    sessions: list[tuple[int, str, Reader]] = [(rank, key, plain) for rank, key in enumerate(_SESSION_KEYS)]
+    sessions: list[tuple[int, str, Reader]] = [(rank, key, Plain()) for rank, key in enumerate(_SESSION_KEYS)]
     return (
-        *(
-            Row("kind", Source.SPAN, key, Type.TEXT, Map(tuple((text, kind.value) for text, kind in kinds)))
-            for key, kinds in _KINDS
-        ),
-        *(Row(field, Source.SPAN, key, Type.INTEGER, reader) for field, rows in _USAGE for key, reader in rows),
-        *(Row(field, Source.SPAN, key) for field, keys in _NAMES for key in keys),
+        *(Row("kind", Source.SPAN, key, Type.TEXT, _kind_map(kinds)) for key, kinds in _KINDS.items()),
+        *(Row(field, Source.SPAN, key, Type.INTEGER, reader) for field, keys in _USAGE.items() for key, reader in keys),
+        *(Row(field, Source.SPAN, key) for field, keys in _NAMES.items() for key in keys),
         *(Row("provider", Source.SPAN, key, Type.TEXT, PROVIDERS) for key in _PROVIDER_KEYS),
         Row("error", Source.SPAN, "langfuse.observation.level", Type.FLAG, Map((("ERROR", "error"),))),
         Row("error_type", Source.SPAN, "error.type", Type.TEXT, Tail()),
