@@ -1,0 +1,21 @@
+/** The API's words that the page speaks, under their short names. */
+
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+/** An answer as the server sends it: a key with a default is never left out, though the schema would allow it. */
+type Whole<T> = T extends (infer Item)[]
+  ? Whole<Item>[]
+  : T extends object
+    ? { [Key in keyof T]-?: Whole<Exclude<T[Key], undefined>> }
+    : T;
+
+export type Diff = Whole<Schemas["Diff"]>;
+export type Policy = Schemas["Policy"];
+export type DataQuality = Schemas["DataQuality"];
+export type Status = Diff["verdict"]["status"];
+export type Release = Schemas["ReleaseSummary"];
+export type Promoted = Schemas["Promoted"];
+export type RunPage = Schemas["RunList"];
+export type Run = Schemas["RunEvent"];

@@ -1,0 +1,67 @@
+import type { Diff } from "../api/types";
+import shell from "../shell/shell.module.css";
+import { minute, second, windowWords } from "../text/moment";
+import { count } from "../text/number";
+import { reasons } from "./rows";
+import { ANSWER } from "./status";
+import { StatusWord } from "./status-word";
+import classes from "./verdict-band.module.css";
+
+/** Roll forward or not, why, and on how much evidence: readable from across the room. */
+export function VerdictBand({ diff }: { diff: Diff }) {
+  const { status } = diff.verdict;
+  const { samples, filters } = diff;
+  const why = reasons(diff);
+  const limits = [
+    `environment ${filters.environment}`,
+    filters.tenant_id === null ? "" : `tenant ${filters.tenant_id}`,
+    filters.task_id === null ? "" : `task ${filters.task_id}`,
+  ].filter((part) => part !== "");
+  return (
+    <section className={classes["band"]} data-status={status} aria-label="Verdict">
+      <div className={shell["wide"]}>
+        <div className={classes["inner"]}>
+          <div role="status" className={classes["word"]}>
+            <StatusWord status={status} />
+            <span className={classes["answer"]}>{ANSWER[status]}</span>
+          </div>
+          <div className={classes["why"]}>
+            {why.length > 0 ? (
+              <ul aria-label="Reasons">
+                {why.map((reason) => (
+                  <li key={reason}>{reason}</li>
+                ))}
+              </ul>
+            ) : (
+              <p>
+                {status === "PASS" ? "The policy has nothing against the candidate." : "The server gives no reason."}
+              </p>
+            )}
+          </div>
+          <dl className={classes["evidence"]}>
+            <div>
+              <dt>Runs</dt>
+              <dd>
+                {count(samples.baseline_runs)} baseline, {count(samples.candidate_runs)} candidate
+              </dd>
+            </div>
+            <div>
+              <dt>Window</dt>
+              <dd title={`${diff.since} to ${diff.until}`}>
+                {windowWords(diff.window)}, from {minute(diff.since)}
+              </dd>
+            </div>
+            <div>
+              <dt>Limited to</dt>
+              <dd>{limits.join(", ")}</dd>
+            </div>
+            <div>
+              <dt>Judged</dt>
+              <dd>{second(diff.policy.evaluated_at)}</dd>
+            </div>
+          </dl>
+        </div>
+      </div>
+    </section>
+  );
+}
