@@ -2,6 +2,8 @@ import base64
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,13 @@ def test_a_file_name_that_is_no_utf_8_is_refused(folder):
         pytest.skip("this file system stores UTF-8 names only")
     with pytest.raises(Invalid, match="is no UTF-8"):
         load_bundle(folder)
+
+
+def test_hashing_and_reporting_need_the_light_install_only():
+    code = (
+        "import sys, flightdeck.releases.bundle, flightdeck.releases.report; "
+        "print([name for name in ('sqlalchemy', 'alembic', 'genai_prices', 'numpy', 'clickhouse_connect', 'fastapi') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
