@@ -128,10 +128,10 @@ class Page:
         self.built = root / "flightdeck" / "server" / "web"
 
     def sources(self) -> str:
-        """SHA-256 over the names and contents of everything under ``web/`` but the installed packages."""
+        """SHA-256 over the names and contents of everything under ``web/`` that is not installed or built."""
         digest = hashlib.sha256()
         for folder, folders, files in os.walk(self.web):
-            folders[:] = sorted(name for name in folders if name != "node_modules")
+            folders[:] = sorted(name for name in folders if name not in {"node_modules", "dist"})
             for name in sorted(files):
                 path = Path(folder, name)
                 content = path.read_bytes()

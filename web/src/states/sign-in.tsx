@@ -5,13 +5,13 @@ import { keepToken, tokenProblem } from "../api/token";
 import { Notice, Steps } from "./notice";
 import classes from "./notice.module.css";
 
+const REFUSED = "The server refused this token: it is wrong, or the server was restarted with another one.";
+
 /** Asks for the token in place of what could not be shown; then the same address is asked again. */
 export function SignIn({ refused }: { refused: boolean }) {
   const queries = useQueryClient();
   const [value, setValue] = useState("");
-  const [problem, setProblem] = useState<string | null>(
-    refused ? "The server refused this token: it is wrong, or the server was restarted with another one." : null,
-  );
+  const [problem, setProblem] = useState<string | null>(null);
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -33,7 +33,7 @@ export function SignIn({ refused }: { refused: boolean }) {
           autoComplete="current-password"
           value={value}
           onChange={(event) => setValue(event.currentTarget.value)}
-          error={problem}
+          error={problem ?? (refused ? REFUSED : null)}
           visibilityToggleButtonProps={{ "aria-label": "Show the token", tabIndex: 0 }}
         />
         <Button type="submit">Sign in</Button>
