@@ -26,10 +26,10 @@ TENANTS = {
     "juniper": 3,
 }
 TASKS = {"track_parcel": 40, "refund": 25, "change_address": 20, "how_to": 15}
-SHORT_NUMBERS = 0.10
+SHORT_NUMBERS = 0.14
 """Share of tickets that write ``1042`` for ``A-1042``."""
 
-PAID_WITH_SHIPPING = 0.45
+PAID_WITH_SHIPPING = 0.6
 """Share of refund tickets that name the amount with shipping."""
 
 

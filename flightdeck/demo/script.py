@@ -201,7 +201,7 @@ def _refund(conversation: Conversation, number: str, draw: random.Random) -> Cal
     if refundable is not None:
         return Call("issue_refund", {"order_number": number, "amount_cents": refundable})
     refused = "more than" in str(conversation.last.get("error"))
-    if conversation.says("look up the order before you issue a refund") or (refused and draw.random() < 0.35):
+    if conversation.says("look up the order before you issue a refund") or (refused and draw.random() < 0.25):
         return Call("look_up_order", {"order_number": number})
     named = re.search(r"(\d+)\.(\d\d) EUR", conversation.question)
     cents = int(named[1]) * 100 + int(named[2]) if named else 0
