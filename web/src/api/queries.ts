@@ -1,15 +1,7 @@
 /** What the views ask the server, and when they ask again. */
 
 import { QueryClient, useQuery } from "@tanstack/react-query";
-import {
-  type Comparison,
-  fetchDiff,
-  fetchPolicy,
-  fetchPromoted,
-  fetchReleases,
-  fetchRuns,
-  type RunsWanted,
-} from "./client";
+import { type Comparison, fetchDiff, fetchPolicy, fetchReleases, fetchRuns, type RunsWanted } from "./client";
 import { failureOf } from "./failure";
 
 const AGAIN_MS = 5_000;
@@ -47,10 +39,6 @@ export function usePolicy() {
 
 export function useReleases() {
   return useQuery({ queryKey: ["releases"], queryFn: ({ signal }) => fetchReleases(signal) });
-}
-
-export function usePromoted() {
-  return useQuery({ queryKey: ["promoted"], queryFn: ({ signal }) => fetchPromoted(signal) });
 }
 
 export function useRuns(of: RunsWanted) {

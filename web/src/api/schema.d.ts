@@ -55,23 +55,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/promoted": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Promoted */
-        get: operations["promoted_v1_promoted_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/runs": {
         parameters: {
             query?: never;
@@ -368,20 +351,6 @@ export interface components {
              * Format: date-time
              */
             evaluated_at: string;
-        };
-        /** Promoted */
-        Promoted: {
-            /** Agent Id */
-            agent_id: string;
-            /** Environment */
-            environment: string;
-            /** Release Id */
-            release_id: string;
-        };
-        /** PromotedList */
-        PromotedList: {
-            /** Promoted */
-            promoted: components["schemas"]["Promoted"][];
         };
         /** ReleaseList */
         ReleaseList: {
@@ -776,26 +745,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReleaseList"];
-                };
-            };
-        };
-    };
-    promoted_v1_promoted_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PromotedList"];
                 };
             };
         };

@@ -16,6 +16,5 @@ export type Policy = Schemas["Policy"];
 export type DataQuality = Schemas["DataQuality"];
 export type Status = Diff["verdict"]["status"];
 export type Release = Schemas["ReleaseSummary"];
-export type Promoted = Schemas["Promoted"];
 export type RunPage = Schemas["RunList"];
 export type Run = Schemas["RunEvent"];

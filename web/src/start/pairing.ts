@@ -1,6 +1,6 @@
 /** Which releases can be compared, and which pair a person most likely came for. */
 
-import type { Promoted, Release } from "../api/types";
+import type { Release } from "../api/types";
 
 export interface Agent {
   id: string;
@@ -24,15 +24,10 @@ export function byAgent(releases: Release[]): Agent[] {
   return [...agents].map(([id, own]) => ({ id, releases: own }));
 }
 
-/** The newest release against what is live, or against the one before it; one release alone is no pair yet. */
-export function likelyChoice(agent: Agent | undefined, promoted: Promoted[]): Choice {
+/** The newest release against the one before it; one release alone is no pair yet. */
+export function likelyChoice(agent: Agent | undefined): Choice {
   const [candidate, previous] = agent?.releases ?? [];
-  if (agent === undefined || candidate === undefined) return { baseline: "", candidate: "" };
-  const live = new Set(
-    promoted.filter((pointer) => pointer.agent_id === agent.id).map((pointer) => pointer.release_id),
-  );
-  const baseline = agent.releases.find((release) => live.has(release.release_id) && release !== candidate) ?? previous;
-  return { baseline: baseline?.release_id ?? "", candidate: candidate.release_id };
+  return { baseline: previous?.release_id ?? "", candidate: candidate?.release_id ?? "" };
 }
 
 /** The choice after one side was picked: a release of another agent can't stay on the other side. */
@@ -53,9 +48,4 @@ export function matching(releases: Release[], filter: string): { shown: Release[
     return words.every((word) => text.includes(word));
   });
   return { shown: found.slice(0, SHOWN), found: found.length };
-}
-
-/** Where a release is live, as environments. */
-export function liveIn(release: Release, promoted: Promoted[]): string[] {
-  return promoted.filter((pointer) => pointer.release_id === release.release_id).map((pointer) => pointer.environment);
 }

@@ -3,8 +3,8 @@
 import { Button, TextInput, VisuallyHidden } from "@mantine/core";
 import { type FormEvent, useEffect, useState } from "react";
 import { failureOf } from "../api/failure";
-import { usePromoted, useReleases } from "../api/queries";
-import type { Promoted, Release } from "../api/types";
+import { useReleases } from "../api/queries";
+import type { Release } from "../api/types";
 import { Field, WINDOWS } from "../diff/pair-header";
 import { DEFAULT_WINDOW, go } from "../route";
 import shell from "../shell/shell.module.css";
@@ -12,12 +12,11 @@ import { Loading } from "../states/loading";
 import { FailureNotice, Notice, Steps } from "../states/notice";
 import { SignIn } from "../states/sign-in";
 import { minute } from "../text/moment";
-import { type Agent, byAgent, type Choice, likelyChoice, liveIn, matching, picked, SHOWN } from "./pairing";
+import { type Agent, byAgent, type Choice, likelyChoice, matching, picked, SHOWN } from "./pairing";
 import classes from "./start-page.module.css";
 
 export function StartPage() {
   const releases = useReleases();
-  const promoted = usePromoted();
   useEffect(() => {
     document.title = "FlightDeck";
   }, []);
@@ -43,15 +42,7 @@ export function StartPage() {
   }
   const all = releases.data.releases;
   if (all.length === 0) return <NoReleases again={() => void releases.refetch()} asking={releases.isFetching} />;
-  // The likely pair depends on what is live: wait for that answer, or for its failure.
-  if (promoted.isPending) {
-    return (
-      <div className={shell["wide"]}>
-        <Loading what="Reading what is live" />
-      </div>
-    );
-  }
-  return <Chooser releases={all} promoted={promoted.data?.promoted ?? []} />;
+  return <Chooser releases={all} />;
 }
 
 function NoReleases({ again, asking }: { again: () => void; asking: boolean }) {
@@ -78,8 +69,8 @@ function NoReleases({ again, asking }: { again: () => void; asking: boolean }) {
   );
 }
 
-function Chooser({ releases, promoted }: { releases: Release[]; promoted: Promoted[] }) {
-  const [choice, setChoice] = useState<Choice>(() => likelyChoice(byAgent(releases)[0], promoted));
+function Chooser({ releases }: { releases: Release[] }) {
+  const [choice, setChoice] = useState<Choice>(() => likelyChoice(byAgent(releases)[0]));
   const [window, setWindow] = useState(DEFAULT_WINDOW);
   const [chosenEnvironment, setEnvironment] = useState<string | null>(null);
   const [filter, setFilter] = useState("");
@@ -87,7 +78,7 @@ function Chooser({ releases, promoted }: { releases: Release[]; promoted: Promot
   const named = (id: string) => releases.find((release) => release.release_id === id);
   const baseline = named(choice.baseline);
   const candidate = named(choice.candidate);
-  const environment = chosenEnvironment ?? (baseline && liveIn(baseline, promoted)[0]) ?? candidate?.environment ?? "";
+  const environment = chosenEnvironment ?? candidate?.environment ?? "";
   const { shown, found } = matching(releases, filter);
 
   const compare = (event: FormEvent) => {
@@ -145,7 +136,6 @@ function Chooser({ releases, promoted }: { releases: Release[]; promoted: Promot
           <AgentReleases
             key={agent.id}
             agent={agent}
-            promoted={promoted}
             choice={choice}
             pick={(side, release) => setChoice(picked(choice, side, release, releases))}
           />
@@ -162,12 +152,11 @@ function Chooser({ releases, promoted }: { releases: Release[]; promoted: Promot
 
 interface AgentReleasesProps {
   agent: Agent;
-  promoted: Promoted[];
   choice: Choice;
   pick: (side: keyof Choice, release: Release) => void;
 }
 
-function AgentReleases({ agent, promoted, choice, pick }: AgentReleasesProps) {
+function AgentReleases({ agent, choice, pick }: AgentReleasesProps) {
   return (
     <section className={classes["agent"]}>
       <h2>{agent.id}</h2>
@@ -178,7 +167,6 @@ function AgentReleases({ agent, promoted, choice, pick }: AgentReleasesProps) {
               <th scope="col">Baseline</th>
               <th scope="col">Candidate</th>
               <th scope="col">Version</th>
-              <th scope="col">Live in</th>
               <th scope="col">Environment</th>
               <th scope="col">Registered</th>
               <th scope="col">Release</th>
@@ -199,7 +187,6 @@ function AgentReleases({ agent, promoted, choice, pick }: AgentReleasesProps) {
                   </td>
                 ))}
                 <th scope="row">{release.version}</th>
-                <td>{liveIn(release, promoted).join(", ") || <span className={classes["none"]}>–</span>}</td>
                 <td>{release.environment}</td>
                 <td className={classes["time"]}>{minute(release.created_at)}</td>
                 <td className="mono">{release.release_id}</td>
