@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -68,7 +68,7 @@ class Reporter:
     def take(self, spans: Sequence[ReadableSpan]) -> None:
         """Takes the spans of one finished trace. Nothing but the table's attributes is kept of them."""
         landed_us = int(self._now() * 1_000_000)
-        mapped = [self._map(span, landed_us) for span in spans]
+        mapped = [compact(span, self._mapper, self._own, landed_us) for span in spans]
         self._waiting.append(mapped)
         self._waiting_spans += len(mapped)
         while self._waiting_spans > MOST_SPANS:
@@ -128,29 +128,34 @@ class Reporter:
             self._log.warn(f"{self._outbox.dropped} run(s) dropped: the queue is full")
             self._outbox.dropped = 0
 
-    def _map(self, span: ReadableSpan, landed_us: int) -> Span:
-        context, parent, scope = span.context, span.parent, span.instrumentation_scope
-        assert context is not None  # noqa: S101 - an ended span has one
-        return self._mapper.span(
-            trace_id=f"{context.trace_id:032x}",
-            span_id=f"{context.span_id:016x}",
-            parent_id=f"{parent.span_id:016x}" if parent else "",
-            parent_is_remote=parent is not None and parent.is_remote,
-            name=span.name,
-            span_kind=span.kind.value + 1,  # the SDK counts from 0, OTLP from 1
-            scope=scope.name if scope else "",
-            start_ns=span.start_time or 0,
-            end_ns=span.end_time or 0,
-            landed_us=landed_us,
-            status_code=span.status.status_code.value,
-            attributes=span.attributes or {},
-            resource={**self._own, **span.resource.attributes},
-            exception_types=[
-                (event.attributes or {}).get("exception.type")
-                for event in span.events
-                if event.name == semconv.EXCEPTION_EVENT
-            ],
-        )
+
+def compact(span: ReadableSpan, mapper: Mapper, own: Mapping[str, str], landed_us: int) -> Span:
+    """An ended span, mapped: just what the server would keep of it.
+
+    ``own`` is the identity of this process, for resources that do not name it; ``landed_us`` is now, in µs.
+    """
+    context, parent, scope = span.context, span.parent, span.instrumentation_scope
+    assert context is not None  # noqa: S101 - an ended span has one
+    return mapper.span(
+        trace_id=f"{context.trace_id:032x}",
+        span_id=f"{context.span_id:016x}",
+        parent_id=f"{parent.span_id:016x}" if parent else "",
+        parent_is_remote=parent is not None and parent.is_remote,
+        name=span.name,
+        span_kind=span.kind.value + 1,  # the SDK counts from 0, OTLP from 1
+        scope=scope.name if scope else "",
+        start_ns=span.start_time or 0,
+        end_ns=span.end_time or 0,
+        landed_us=landed_us,
+        status_code=span.status.status_code.value,
+        attributes=span.attributes or {},
+        resource={**own, **span.resource.attributes},
+        exception_types=[
+            (event.attributes or {}).get("exception.type")
+            for event in span.events
+            if event.name == semconv.EXCEPTION_EVENT
+        ],
+    )
 
 
 def _encoded(run: Run) -> bytes:
