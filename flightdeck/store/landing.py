@@ -1,0 +1,164 @@
+"""Where spans land: a table without storage, the view that maps what is inserted there, and the table ``spans``.
+
+The wire's bytes are inserted as they came (``landing.proto`` says what of them is read); the view keeps, of each span,
+the columns that the attribute table feeds, and drops everything else. Landing table and view are named by a hash of
+what made them. So a new attribute table brings a new pair, and a server that still runs with the old one goes on
+landing through its own: nothing is ever dropped between two statements while spans arrive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from flightdeck.otel import semconv
+from flightdeck.otel.semconv import Row
+from flightdeck.otel.spans import SPAN_FIELDS, Column
+from flightdeck.store.client import Engine
+from flightdeck.store.mapping import NONE, SORTS, select
+
+SPANS = "spans"
+_PREFIX = "otlp_traces_"
+_MESSAGE = "Traces"
+
+_TYPES: dict[Column, str] = {
+    Column.TRACE_ID: "FixedString(16)",
+    Column.SPAN_ID: "FixedString(8)",
+    Column.NANOSECONDS: "UInt64",
+    Column.MICROSECONDS: "UInt64",
+    Column.FLAG: "UInt8",
+    Column.OPTIONAL_FLAG: "Nullable(UInt8)",
+    Column.TOKENS: "Nullable(UInt32)",
+    Column.NAME: "LowCardinality(String)",
+    Column.TEXT: "String",
+}
+
+# Of versions of one span the latest end wins, then the larger hash of what is stored of it.
+_VERSION = "bitShiftLeft(toUInt128(end_ns), 64) + cityHash64({hashed})"
+
+_SPANS = """
+CREATE TABLE IF NOT EXISTS {table} (
+    workspace UInt32, writer UInt64, {columns}, version UInt128
+) ENGINE = ReplacingMergeTree(version)
+PARTITION BY toYYYYMMDD(toDateTime(intDiv(landed_us, 1000000), 'UTC'))
+ORDER BY (workspace, trace_id, span_id)
+TTL {ttl}
+SETTINGS index_granularity = 1024, ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1
+"""
+_TTL = "toDateTime(intDiv(landed_us, 1000000), 'UTC') + INTERVAL {days} DAY"
+
+_SORT = ", ".join(f"'{name}' = {number}" for name, number in (("none", 0), *SORTS.items()))
+_ATTRIBUTES = f"""Nested(key String, value Tuple(string_value String, bool_value UInt8, int_value Int64,
+    double_value Float64, value Enum8({_SORT})))"""
+_LANDING = f"""(
+    workspace UInt64, landed_us UInt64, writer UInt64,
+    resource_spans Nested(
+        resource Tuple(attributes {_ATTRIBUTES}),
+        scope_spans Nested(scope Tuple(name String), spans Nested(
+            trace_id String, span_id String, parent_span_id String, name String, kind Int32, flags UInt32,
+            start_time_unix_nano UInt64, end_time_unix_nano UInt64, status Tuple(code Int32),
+            attributes {_ATTRIBUTES},
+            events Nested(name String, attributes Nested(key String, value Tuple(string_value String)))))))
+ENGINE = Null"""
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """A way in for spans that is ready; made by :func:`prepare`."""
+
+    engine: Engine
+    table: str
+
+    def land(self, batch: bytes) -> None:
+        """Stores the spans of length-delimited export requests, each with its suffix; returns when they are stored.
+
+        A failed call may have stored a part of them. Repeating it is harmless: rows replace themselves.
+
+        Raises:
+            Invalid: a request in the batch can't be read; which one is not known.
+            StoreUnavailable: the store's fault; the same batch may pass later.
+        """
+        self.engine.insert(
+            self.table,
+            batch,
+            fmt="Protobuf",
+            settings={
+                "format_schema_source": "string",
+                "format_schema": landing_schema(),
+                "format_schema_message_name": _MESSAGE,
+                "input_format_protobuf_oneof_presence": 1,
+                "max_partitions_per_insert_block": 0,
+                "optimize_and_compare_chain": 0,
+                "query_plan_enable_optimizations": 0,
+            },
+        )
+
+
+@cache
+def landing_schema() -> str:
+    """The text of ``landing.proto``."""
+    return (resources.files("flightdeck.store") / "schema" / "landing.proto").read_text(encoding="utf-8")
+
+
+def prepare(
+    engine: Engine,
+    *,
+    retention_days: int = 30,
+    tenant_keys: Iterable[str] = (),
+    task_keys: Iterable[str] = (),
+) -> Landing:
+    """Makes what is missing of ``spans``, the landing table and its view.
+
+    Args:
+        engine: a store whose numbered migrations have been applied.
+        retention_days: how long spans are kept after landing.
+        tenant_keys: a workspace's own attributes for the tenant.
+        task_keys: and for the task.
+    """
+    _make_spans(engine, retention_days)
+    rows = semconv.table(tenant_keys, task_keys)
+    made_of = "\n".join((_LANDING, landing_schema(), _view("", rows)))
+    table = _PREFIX + hashlib.sha256(made_of.encode()).hexdigest()[:12]
+    engine.command(f"CREATE TABLE IF NOT EXISTS {table} {_LANDING}", settings={"flatten_nested": 0})
+    engine.command(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {table}_view TO {SPANS} AS {_view(table, rows)}")
+    if engine.embedded:
+        _drop_others(engine, table)
+    return Landing(engine, table)
+
+
+def _view(table: str, rows: Sequence[Row]) -> str:
+    """The query of the view over a landing table."""
+    nullable = {name for name, column in SPAN_FIELDS if "Nullable" in _TYPES[column]}
+    named = (name for name, _ in SPAN_FIELDS if name != "landed_us")
+    hashed = ", ".join(f"ifNull({name}, {NONE})" if name in nullable else name for name in named)
+    return select(table, rows, _VERSION.format(hashed=hashed))
+
+
+def _make_spans(engine: Engine, retention_days: int) -> None:
+    columns = {name: _TYPES[column] for name, column in SPAN_FIELDS}
+    ttl = _TTL.format(days=retention_days)
+    listed = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
+    engine.command(_SPANS.format(table=SPANS, columns=listed, ttl=ttl))
+    described = engine.query(f"DESCRIBE TABLE {SPANS}")
+    for name in columns.keys() - set(described.column("name")):
+        engine.command(f"ALTER TABLE {SPANS} ADD COLUMN IF NOT EXISTS {name} {columns[name]}")
+    made = engine.query(
+        "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {t:String}",
+        {"t": SPANS},
+    )
+    if f"toIntervalDay({retention_days})" not in made.column("create_table_query")[0]:
+        engine.command(f"ALTER TABLE {SPANS} MODIFY TTL {ttl}")
+
+
+def _drop_others(engine: Engine, table: str) -> None:
+    """An embedded store has no other server that might still land through an older pair."""
+    found = engine.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
+        {"prefix": _PREFIX},
+    )
+    for name in sorted(found.column("name"), reverse=True):  # a view before the table that it reads
+        if not name.startswith(table):
+            engine.command(f"DROP TABLE {name}")

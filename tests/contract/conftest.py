@@ -1,0 +1,55 @@
+"""Both homes of the store: ``engine`` is an empty store with its schema, once embedded and once served over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from flightdeck.settings import StoreSettings
+from flightdeck.store import schema
+from flightdeck.store.client import Engine
+from tests.served_clickhouse import ServedClickHouse, Unavailable, served
+
+
+@pytest.fixture(scope="session")
+def served_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedClickHouse]:
+    """A ClickHouse server for the whole session; every test takes a database of its own."""
+    try:
+        with served(tmp_path_factory.mktemp("served") / "clickhouse") as server:
+            yield server
+    except Unavailable as reason:
+        pytest.skip(f"no served ClickHouse: {reason}")
+
+
+@pytest.fixture(params=["embedded", "served"])
+def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
+    """Where an empty store may be made: once in this process, once on a server."""
+    if request.param == "embedded":
+        return StoreSettings(dsn=SecretStr(f"chdb://{tmp_path}/.flightdeck/clickhouse"))
+    server: ServedClickHouse = request.getfixturevalue("served_clickhouse")
+    return StoreSettings(dsn=SecretStr(server.database()))
+
+
+@pytest.fixture
+def open_engine(store_settings: StoreSettings) -> Iterator[Callable[[], Engine]]:
+    """Opens the test's store once more, as a program starting again would; all are closed after the test."""
+    opened: list[Engine] = []
+
+    def again() -> Engine:
+        opened.append(Engine.open(store_settings))
+        return opened[-1]
+
+    yield again
+    for engine in opened:
+        engine.close()
+
+
+@pytest.fixture
+def engine(open_engine: Callable[[], Engine]) -> Engine:
+    """An open store with its schema."""
+    engine = open_engine()
+    schema.migrate(engine)
+    return engine
