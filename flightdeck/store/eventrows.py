@@ -135,13 +135,15 @@ def _bounded(event: RunEvent, text: bytes) -> bytes:
 
 # --- back ---------------------------------------------------------------------------------------------
 
-COLUMNS = (
-    "type, timestamp, workspace_id, agent_id, release_id, run_id, tenant_id, task_id, environment, session_id, trace_id, "
-    "span_id, latency_ms, success, error_type, provider, model, input_tokens, output_tokens, cached_input_tokens, "
-    "tools.name, tools.invocations, tools.cost_units, models.provider, models.model, models.input_tier, models.calls, "
-    "models.input, models.cached, models.creation, models.output, models.reasoning, calls_without_usage, labels, run_kind, "
-    "source, scores.name, scores.value, scores.label, original"
-)
+COLUMNS = """
+    type, timestamp, workspace_id, agent_id, release_id, run_id, tenant_id, task_id, environment, session_id,
+    if(named_by_span, substring(run_id, 1, 32), runs.trace_id) AS trace_id,
+    if(named_by_span, substring(run_id, 34), runs.span_id) AS span_id,
+    latency_ms, success, error_type, provider, model, input_tokens, output_tokens, cached_input_tokens,
+    tools.name, tools.invocations, tools.cost_units,
+    models.provider, models.model, models.input_tier, models.calls, models.input, models.cached, models.creation,
+    models.output, models.reasoning,
+    calls_without_usage, labels, run_kind, source, scores.name, scores.value, scores.label, original"""
 """The columns of ``runs`` that ``event_of`` reads, as SQL."""
 
 _MODEL_KEYS = (
@@ -155,7 +157,17 @@ _MODEL_KEYS = (
     "output_tokens",
     "reasoning_tokens",
 )
-_MODEL_COLUMNS = tuple(name for name in COLUMNS.replace(" ", "").split(",") if name.startswith("models."))
+_MODEL_COLUMNS = (
+    "models.provider",
+    "models.model",
+    "models.input_tier",
+    "models.calls",
+    "models.input",
+    "models.cached",
+    "models.creation",
+    "models.output",
+    "models.reasoning",
+)
 
 
 def event_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def fate(standing: Standing | None, row: EventRow) -> Fate:
 
 
 def insert_events(engine: Engine, requests: Sequence[Sequence[EventRow]], *, now_us: int) -> list[EventCounts]:
-    """Stores the events of several requests with one insert, and counts for each request, in order, what became of them.
+    """Stores the events of several requests with one insert, and counts for each request what became of them.
 
     Repeating a call that failed is harmless.
 

@@ -49,6 +49,15 @@ _FILTERS = {
     "run_kind": "run_kind = {run_kind:String}",
 }
 
+_COUNT = "SELECT count() FROM runs FINAL WHERE {where}"
+_PAGE = """
+SELECT {columns}
+FROM runs FINAL
+WHERE {where}
+ORDER BY timestamp DESC, run_id
+LIMIT {limit:UInt64} OFFSET {offset:UInt64}
+""".replace("{columns}", COLUMNS)
+
 
 def page(engine: Engine, query: RunQuery) -> RunPage:
     """One page of runs, finished or in progress, of all kinds; of equal times in order of their ids.
@@ -74,16 +83,10 @@ def page(engine: Engine, query: RunQuery) -> RunPage:
         "limit": min(query.limit, MOST_RUNS),
     }
     settings = final_settings(engine)
-    counted = engine.query(f"SELECT count() FROM runs FINAL WHERE {where}", parameters, settings)
-    total = int(counted.data[0][0])
+    total = int(engine.query(_COUNT.replace("{where}", where), parameters, settings).data[0][0])
     if total <= query.offset or query.limit <= 0:
         return RunPage(total, [])
-    found = engine.query(
-        f"SELECT {COLUMNS} FROM runs FINAL WHERE {where} ORDER BY timestamp DESC, run_id "
-        "LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
-        parameters,
-        settings,
-    )
+    found = engine.query(_PAGE.replace("{where}", where), parameters, settings)
     events = [event_of(dict(zip(found.names, row, strict=True))) for row in found.rows()]
     scores.attach(engine, events, workspace=query.workspace)
     return RunPage(total, events)

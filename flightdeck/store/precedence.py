@@ -4,8 +4,8 @@ A native ``run_end`` beats an assembly of spans, which beats a native ``run_star
 first wins; among assemblies the one made of more distinct spans, then the later. All of it is in the row's ``version``,
 so that ClickHouse decides by itself where two rows have the same place; rows in other places are taken back by name.
 
-Layout of a version (64 bits): native run_end | distinct spans (20 bits) | milliseconds (43 bits, counted down for native
-events so that the first has the largest).
+Layout of a version (64 bits): native run_end | distinct spans (20 bits) | milliseconds (43 bits, counted down for
+native events, so that the first has the largest).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NATIVE_END = 1 << 63
 
 
 def run_end_version(now_us: int) -> int:
-    """The version of a native ``run_end`` that arrived at ``now_us`` (Unix µs): above any assembly, the first highest."""
+    """The version of a native ``run_end`` that arrived at ``now_us`` (Unix µs): above assemblies, the first on top."""
     return _NATIVE_END | (_MOST_MS - _ms(now_us))
 
 
@@ -41,12 +41,21 @@ def assembly_version(distinct_spans: int, now_us: int) -> int:
     return (min(max(distinct_spans, 1), _MOST_SPANS) << _TIME_BITS) | _ms(now_us)
 
 
+def same_evidence(one: int, other: int) -> bool:
+    """Whether two versions are of assemblies of equally many spans, so that the time decides between them.
+
+    >>> same_evidence(assembly_version(3, 5_000), assembly_version(3, 9_000))
+    True
+    """
+    return one >> _TIME_BITS == other >> _TIME_BITS
+
+
 def _ms(now_us: int) -> int:
     return min(max(now_us // 1000, 0), _MOST_MS)
 
 
 class Place(NamedTuple):
-    """Where the row of a run lies: the sorting key of ``runs``. ``hour`` is the start of the run's hour, Unix seconds."""
+    """Where the row of a run lies: the sorting key of ``runs``. ``hour`` is the run's full hour in Unix seconds."""
 
     workspace: int
     agent_id: str
@@ -58,7 +67,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The newest row of the index at one place. ``content`` is a native event's hash, zeros for an assembly."""
+    """The newest row of the index at one place.
+
+    ``trace_id`` is that of a run made of spans (a native event's may be missing), ``content`` a native event's hash.
+    """
 
     place: Place
     trace_id: str

@@ -44,17 +44,30 @@ def key(run_id: str) -> int:
     >>> key(trace) == key(f"{trace}-b7ad6b7169203331"), key("a") == key("b")
     (True, False)
     """
-    match = _OF_SPAN.fullmatch(run_id)
-    text = match[1] if match else run_id
+    text = trace_of(run_id) or run_id
     return int.from_bytes(hashlib.sha256(text.encode(), usedforsecurity=False).digest()[:8], "little")
 
 
+def trace_of(run_id: str) -> str:
+    """The trace that a run id of the form ``<trace>-<span>`` names, "" for any other."""
+    match = _OF_SPAN.fullmatch(run_id)
+    return match[1] if match else ""
+
+
 _FIND = """
-SELECT workspace, agent_id, release_id, environment, toUnixTimestamp(hour) AS hour, run_id, trace_id, version, is_deleted,
-    source, type, content
+SELECT
+    workspace, agent_id, release_id, environment, toUnixTimestamp(hour), run_id, trace_id, version, is_deleted, source,
+    type, content
 FROM run_index
 WHERE key IN (SELECT arrayJoin({keys:Array(UInt64)}))
 """
+
+
+def portions(keys: Iterable[int]) -> Iterator[list[int]]:
+    """Distinct keys, as many at a time as one query may ask for."""
+    rest = iter(sorted(set(keys)))
+    while some := list(islice(rest, KEYS_PER_QUERY)):
+        yield some
 
 
 def find(engine: Engine, keys: Iterable[int]) -> dict[Place, Stored]:
@@ -63,10 +76,10 @@ def find(engine: Engine, keys: Iterable[int]) -> dict[Place, Stored]:
     Keys are hashes: the answer may hold runs that nobody asked for.
     """
     found: list[Stored] = []
-    rest = iter(sorted(set(keys)))
-    while some := list(islice(rest, KEYS_PER_QUERY)):
+    for some in portions(keys):
         for row in engine.query(_FIND, {"keys": some}).rows():
             place, (trace_id, version, is_deleted, source, type_, content) = Place(*row[:6]), row[6:]
+            trace_id = trace_id or trace_of(place.run_id)
             found.append(Stored(place, trace_id, version, not is_deleted, source, type_, content))
     return newest(found)
 
@@ -84,7 +97,7 @@ def take_back(rows: Collection[tuple[Stored, int]]) -> Iterator[bytes]:
                 "environment": place.environment,
                 "timestamp": str(place.hour),
                 "run_key": run_key,
-                "trace_key": key(row.trace_id) if row.source == "otlp" else run_key,
+                "trace_key": key(row.trace_id) if row.trace_id else run_key,
                 "run_id": place.run_id,
                 "trace_id": row.trace_id,
                 "version": version,

@@ -58,17 +58,23 @@ CREATE TABLE IF NOT EXISTS run_rows
 ENGINE = Null;
 
 -- A day is a partition; days before 2020 and after 2049 share one per year, so that odd clocks can't make too many.
+-- Queries with FINAL must tell parts apart by `hour`, which is in the sorting key, never by `timestamp` alone: of two rows
+-- of one place in two parts, the newer could else be left out and the older count.
 -- latency_ms, tokens and counts are bounded where they enter (store/eventrows.py), so that sums of squares fit Int256;
--- `original` is the event's own JSON where the columns do not hold all of it, else empty.
+-- `original` is the event's own JSON where the columns do not hold all of it, else empty. Trace and span id are empty
+-- where the run's id is made of them (`named_by_span`): random hex digits are most of a run's size on disk. For the same
+-- reason blocks are small: with the usual megabyte for each of so many columns, a few inserts fill the engine's memory.
 CREATE TABLE IF NOT EXISTS runs
 (
     workspace             UInt64,
     agent_id              LowCardinality(String),
     release_id            LowCardinality(String),
     environment           LowCardinality(String),
+    hour                  DateTime('UTC') CODEC(Delta, ZSTD),
     timestamp             DateTime64(6, 'UTC') CODEC(Delta, ZSTD),
     run_key               UInt64 CODEC(ZSTD),
     run_id                String CODEC(ZSTD),
+    named_by_span         Bool,
     version               UInt64 CODEC(ZSTD),
     is_deleted            UInt8,
     source                Enum8('native' = 0, 'otlp' = 1),
@@ -111,14 +117,15 @@ CREATE TABLE IF NOT EXISTS runs
     original              String CODEC(ZSTD)
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
-PARTITION BY if(toYear(timestamp) BETWEEN 2020 AND 2049, toYYYYMMDD(timestamp), toYear(timestamp))
-PRIMARY KEY (workspace, agent_id, release_id, environment, toStartOfHour(timestamp))
-ORDER BY (workspace, agent_id, release_id, environment, toStartOfHour(timestamp), run_key, run_id)
+PARTITION BY if(toYear(hour) BETWEEN 2020 AND 2049, toYYYYMMDD(hour), toYear(hour))
+PRIMARY KEY (workspace, agent_id, release_id, environment, hour)
+ORDER BY (workspace, agent_id, release_id, environment, hour, run_key, run_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
-    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1;
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1,
+    max_compress_block_size = 131072;
 
--- Found by `key`: of the run's id and, for a run made of spans, of its trace (one and the same for ids of the form
--- <trace>-<span>). Read without FINAL, row by row, so that it costs only the granules of the keys asked for.
+-- Found by `key`: of the run's id and, for a run made of spans, of its trace. Both are the same for ids of the form
+-- <trace>-<span>, where `trace_id` is empty. Read without FINAL, row by row: it costs the granules of the keys asked for.
 CREATE TABLE IF NOT EXISTS run_index
 (
     key         UInt64,
@@ -153,14 +160,31 @@ CREATE TABLE IF NOT EXISTS releases_seen
 ENGINE = AggregatingMergeTree
 ORDER BY (workspace, release_id, agent_id, environment);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS run_rows_to_runs TO runs AS SELECT * EXCEPT (trace_key, content) FROM run_rows;
+CREATE MATERIALIZED VIEW IF NOT EXISTS run_rows_to_runs TO runs AS
+SELECT
+    r.* EXCEPT (trace_key, content, trace_id, span_id),
+    toStartOfHour(r.timestamp) AS hour,
+    length(r.trace_id) = 32 AND length(r.span_id) = 16 AND r.run_id = concat(r.trace_id, '-', r.span_id) AS named_by_span,
+    if(named_by_span, '', r.trace_id) AS trace_id,
+    if(named_by_span, '', r.span_id) AS span_id
+FROM run_rows AS r;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS run_rows_to_index TO run_index AS
 SELECT
-    arrayJoin(arrayDistinct([run_key, trace_key])) AS key,
-    workspace, agent_id, release_id, environment, toStartOfHour(timestamp) AS hour, run_id, trace_id, version, is_deleted,
-    source, type, content
-FROM run_rows;
+    arrayJoin(arrayDistinct([r.run_key, r.trace_key])) AS key,
+    r.workspace AS workspace,
+    r.agent_id AS agent_id,
+    r.release_id AS release_id,
+    r.environment AS environment,
+    toStartOfHour(r.timestamp) AS hour,
+    r.run_id AS run_id,
+    if(r.run_key = r.trace_key, '', r.trace_id) AS trace_id,
+    r.version AS version,
+    r.is_deleted AS is_deleted,
+    r.source AS source,
+    r.type AS type,
+    r.content AS content
+FROM run_rows AS r;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS run_rows_to_releases TO releases_seen AS
 SELECT workspace, release_id, agent_id, environment, min(toUnixTimestamp64Micro(timestamp)) AS first_us

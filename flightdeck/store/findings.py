@@ -1,0 +1,76 @@
+"""What assembly found of traces beside their runs: replaced with every assembly, counted by data quality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import orjson
+
+from flightdeck.otel.runs import Finding
+from flightdeck.store.client import Engine
+from flightdeck.store.runindex import INSERT_SETTINGS, key, portions
+
+TraceKey = tuple[int, str]
+"""Workspace and trace id (32 hex digits)."""
+
+_STORED = """
+SELECT workspace, trace_id, argMax(is_deleted, version) AS gone
+FROM findings
+WHERE key IN (SELECT arrayJoin({keys:Array(UInt64)}))
+GROUP BY workspace, trace_id
+HAVING NOT gone
+"""
+
+
+def replace(engine: Engine, found: Mapping[TraceKey, Iterable[Finding]], versions: Mapping[TraceKey, int]) -> None:
+    """Writes what was found of each trace in place of what was found before, unless that has a higher version."""
+    stored: set[TraceKey] = set()
+    for some in portions(key(trace_id) for _, trace_id in found):
+        stored.update((workspace, trace_id) for workspace, trace_id, _ in engine.query(_STORED, {"keys": some}).rows())
+    lines = []
+    for trace, findings in found.items():
+        listed = list(findings)
+        if listed or trace in stored:
+            lines.append(_line(trace, listed, versions[trace]))
+    if lines:
+        engine.insert("findings", b"\n".join(lines), fmt="JSONEachRow", settings=INSERT_SETTINGS)
+
+
+def _line(trace: TraceKey, findings: list[Finding], version: int) -> bytes:
+    workspace, trace_id = trace
+    return orjson.dumps(
+        {
+            "key": key(trace_id),
+            "workspace": workspace,
+            "trace_id": trace_id,
+            "version": version,
+            "is_deleted": 0 if findings else 1,
+            "found.kind": [finding.kind for finding in findings],
+            "found.id": [finding.id for finding in findings],
+            "found.release_id": [finding.release_id for finding in findings],
+            "found.agent_id": [finding.agent_id for finding in findings],
+            "found.environment": [finding.environment for finding in findings],
+            "found.service_name": [finding.service_name for finding in findings],
+            "found.service_version": [finding.service_version for finding in findings],
+            "found.timestamp": [finding.timestamp_us / 1_000_000 for finding in findings],
+        }
+    )
+
+
+_UNASSIGNED = """
+SELECT workspace, trace_id
+FROM findings FINAL
+WHERE arrayExists(
+    (kind, name, version) -> kind = 'unassigned' AND name = {service:String} AND version = {version:String},
+    `found.kind`, `found.service_name`, `found.service_version`
+)
+ORDER BY workspace, trace_id
+LIMIT {limit:UInt64}
+"""
+
+
+def unassigned_traces(engine: Engine, service: str, version: str, *, limit: int = 100_000) -> Iterator[TraceKey]:
+    """Traces with a run that no release could be named for, of one service and version: to be assembled again."""
+    parameters = {"service": service, "version": version, "limit": limit}
+    for workspace, trace_id in engine.query(_UNASSIGNED, parameters).rows():
+        yield int(workspace), str(trace_id)
