@@ -19,9 +19,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -35,9 +34,11 @@ class PageBuildError(Exception):
     """The page could not be built; the message names the cause and the remedy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A Node to build with: the command that starts npm, and the folder that must come first on ``PATH``."""
+class Node(NamedTuple):
+    """A Node to build with: the command that starts npm, and the folder that must come first on ``PATH``.
+
+    (Not a dataclass: hatchling runs this file without making it a module, which dataclasses can't do without.)
+    """
 
     npm: tuple[str, ...]
     folder: str
