@@ -84,7 +84,7 @@ class LookUp:
         best = self._values.copy()
         for place in part.order:
             above = part.parent[place]
-            if above >= 0:
+            if above >= 0 and best[above]:
                 best[place] = _better(best[place], best[above])
         return best
 

@@ -7,7 +7,7 @@ beyond is another process's business. Everything here works on indices into ``Pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from operator import attrgetter
 
@@ -16,6 +16,7 @@ from flightdeck.otel.spans import Span
 
 _CHAIN = Kind.CHAIN.value
 _chronological = attrgetter("start_ns", "span_id")
+_part_key: Callable[[Span], tuple[str, str, str]] = attrgetter("resource_release_id", "service_name", "service_version")
 _LANDED = [field.name for field in fields(Span)].index("landed_us")
 
 
@@ -61,14 +62,13 @@ def _version(span: Span) -> tuple[int, str, int]:
 
 def divided(stored: dict[str, Span], most_spans: int) -> list[Part]:
     """The parts of a trace, given all its spans by id."""
+    spans = list(stored.values())
+    keys = list(map(_part_key, spans))
+    if len(set(keys)) == 1:
+        return [_part(spans, stored, most_spans)]
     groups: dict[tuple[str, str, str], list[Span]] = {}
-    for span in stored.values():
-        key = (span.resource_release_id, span.service_name, span.service_version)
-        group = groups.get(key)
-        if group is None:
-            groups[key] = [span]
-        else:
-            group.append(span)
+    for key, span in zip(keys, spans, strict=True):
+        groups.setdefault(key, []).append(span)
     return [_part(group, stored, most_spans) for group in groups.values()]
 
 

@@ -240,7 +240,7 @@ PROVIDERS = Map(
 """Provider names as emitted, mapped to the ids of genai-prices."""
 
 MODEL_PREFIXES = ("openai/", "anthropic/", "gemini/", "vertex_ai/", "azure/", "bedrock/")
-"""One of these at the start of a model's name goes; decided on the mapped span (``otel/calls.py``)."""
+"""One of these at the start of a model's name goes; decided on the mapped span (``otel/layers.py``)."""
 INFERRED_PROVIDERS: tuple[tuple[str, str], ...] = (
     (r"gpt|o[0-9]|text-embedding", "openai"),
     (r"claude", "anthropic"),
