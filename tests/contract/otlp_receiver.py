@@ -56,6 +56,7 @@ def running(
     token: str = "",
     max_bytes: int = 64 * MIB,
     held_bytes: int = 256 * MIB,
+    body_timeout_s: float = 60,
     batch: BatchSettings | None = None,
     store_scores: Callable[[Sequence[Score]], None] | None = None,
 ) -> Iterator[Running]:
@@ -74,7 +75,12 @@ def running(
 
     async def serve() -> None:
         http = uvicorn.Server(
-            uvicorn.Config(otlp_http.app(receiver, max_bytes=max_bytes), port=0, log_level="warning", lifespan="off")
+            uvicorn.Config(
+                otlp_http.app(receiver, max_bytes=max_bytes, body_timeout_s=body_timeout_s),
+                port=0,
+                log_level="warning",
+                lifespan="off",
+            )
         )
         grpc_server = otlp_grpc.server(receiver, max_bytes=max_bytes)
         ports.append(otlp_grpc.bind(grpc_server, GrpcSettings(endpoint="127.0.0.1:0")))

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from backports import zstd
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from flightdeck.errors import Invalid, StoreUnavailable
+from flightdeck.otel.receiver.compression import zstd
 from flightdeck.otel.receiver.receiver import MIB
 from flightdeck.settings import BatchSettings
 from tests import otlp
@@ -265,6 +265,22 @@ def test_a_client_that_hangs_up_disturbs_nobody(receiver, landed):
             )
     assert post(receiver, otlp.traces(otlp.span()).SerializeToString()).status_code == 200
     assert len(landed.batches) == 1
+
+
+def test_a_body_that_does_not_arrive_is_503_and_holds_nothing_any_more(landed):
+    with running(landed, held_bytes=MIB, body_timeout_s=0.2) as receiver:
+        address = urlsplit(receiver.url)
+        with socket.create_connection((address.hostname, address.port), timeout=PATIENCE_S) as connection:
+            connection.sendall(
+                b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 1000000\r\n\r\n" + bytes(900_000)
+            )
+            answer = connection.recv(10_000)
+            while not answer.endswith(b"}"):
+                answer += connection.recv(10_000)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"did not arrive within 0.2 seconds" in answer
+        assert post(receiver, otlp.traces(otlp.span(name="x" * 900_000)).SerializeToString()).status_code == 200
 
 
 def test_with_a_token_its_bearer_is_required(landed):

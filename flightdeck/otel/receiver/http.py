@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from google.protobuf.json_format import MessageToJson
 from starlette.requests import ClientDisconnect
 
-from flightdeck.errors import Unauthenticated
+from flightdeck.errors import Retryable, Unauthenticated
 from flightdeck.otel.receiver.compression import CODINGS, decompress, too_large
 from flightdeck.otel.receiver.gate import Held
 from flightdeck.otel.receiver.receiver import MIB, Caller, Outcome, Receiver
@@ -26,22 +27,25 @@ MAX_BYTES = 64 * MIB
 # Bodies up to this size are decoded at once; above it, in a thread, so that a large one does not hold up all others.
 INLINE_BYTES = 64 * 1024
 DECODING_AT_ONCE = 2
+# What a sender holds while it sends is taken from all others, so it has to come to an end.
+BODY_TIMEOUT_S = 60.0
 CLIENT_CLOSED = 499
 
 
-def router(receiver: Receiver, *, max_bytes: int = MAX_BYTES) -> APIRouter:
+def router(receiver: Receiver, *, max_bytes: int = MAX_BYTES, body_timeout_s: float = BODY_TIMEOUT_S) -> APIRouter:
     """The routes of the three signals.
 
     Args:
         receiver: what the requests go to.
         max_bytes: bound on a body, before and after decompression.
+        body_timeout_s: how long a body may take to arrive.
     """
     routes = APIRouter()
-    decoding = asyncio.Semaphore(DECODING_AT_ONCE)
+    door = _Door(receiver, max_bytes, body_timeout_s, asyncio.Semaphore(DECODING_AT_ONCE))
     for signal in SIGNALS:
         routes.add_api_route(
             signal.path,
-            _export(signal, receiver, max_bytes, decoding),
+            door.export(signal),
             methods=["POST"],
             name=f"otlp{signal.path.replace('/', '_')}",
             response_class=Response,
@@ -52,10 +56,10 @@ def router(receiver: Receiver, *, max_bytes: int = MAX_BYTES) -> APIRouter:
     return routes
 
 
-def app(receiver: Receiver, *, max_bytes: int = MAX_BYTES) -> FastAPI:
-    """The application of the OTLP/HTTP port: these routes and nothing else."""
+def app(receiver: Receiver, *, max_bytes: int = MAX_BYTES, body_timeout_s: float = BODY_TIMEOUT_S) -> FastAPI:
+    """The application of the OTLP/HTTP port: the routes of :func:`router` and nothing else."""
     small = FastAPI(title="FlightDeck OTLP receiver", openapi_url=None, docs_url=None, redoc_url=None)
-    small.include_router(router(receiver, max_bytes=max_bytes))
+    small.include_router(router(receiver, max_bytes=max_bytes, body_timeout_s=body_timeout_s))
     return small
 
 
@@ -67,90 +71,101 @@ _OPENAPI = {
 }
 
 
-def _export(
-    signal: Signal, receiver: Receiver, max_bytes: int, decoding: asyncio.Semaphore
-) -> Callable[[Request], Awaitable[Response]]:
-    """The handler of one signal."""
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """One router's way from a request to its signal."""
 
-    async def export(request: Request) -> Response:
-        json = _media_type(request) != PROTOBUF
+    receiver: Receiver
+    max_bytes: int
+    body_timeout_s: float
+    decoding: asyncio.Semaphore
+
+    def export(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
+        """The handler of one signal."""
+
+        async def export(request: Request) -> Response:
+            json = _media_type(request) != PROTOBUF
+            try:
+                caller = self._admit(request)
+                with self.receiver.gate.enter() as held:
+                    body, warning = await self._decoded(signal, request, held, json=json)
+                    outcome = await signal.take(self.receiver, body, caller)
+            except ClientDisconnect:
+                return Response(status_code=CLIENT_CLOSED)  # nobody reads it
+            except Exception as error:  # noqa: BLE001 - the edge: every fault becomes an answer
+                return _refusal(error, json=json)
+            return _answer(signal, outcome, warning, json=json)
+
+        return export
+
+    def _admit(self, request: Request) -> Caller:
+        """Who is calling, if they may and speak a language of ours."""
+        headers = request.headers
+        self.receiver.access.names(headers.get("host"), headers.get("origin"))
+        peer = request.client.host if request.client else None
+        caller = self.receiver.admit(headers.get("authorization"), peer, "http")
+        kind = _media_type(request)
+        if kind not in {PROTOBUF, JSON}:
+            raise Unsupported(f"Content-Type {kind[:80]!r} is not supported.", hint=f"Send {PROTOBUF} or {JSON}.")
+        return caller
+
+    async def _decoded(self, signal: Signal, request: Request, held: Held, *, json: bool) -> tuple[bytes, str]:
+        """The body as plain protobuf bytes, and a warning about it or ""."""
+        raw = await self._read(request, held)
+        coding = request.headers.get("content-encoding", "").strip().lower()
+        if not json and not coding:
+            return raw, ""
+
+        def decode() -> tuple[bytes, str]:
+            body = decompress(raw, coding, self.max_bytes)
+            return _from_json(signal, body) if json else (body, "")
+
+        if len(raw) <= INLINE_BYTES and not coding:
+            made, warning = decode()
+        else:
+            async with self.decoding:
+                made, warning = await asyncio.to_thread(decode)
+        held.grow(len(made))
+        return made, warning
+
+    async def _read(self, request: Request, held: Held) -> bytes:
+        """The body as it is sent, or an error as soon as it is too long, too slow, or the receiver full."""
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self.max_bytes:
+            raise too_large(self.max_bytes)
+        chunks = []
+        size = 0
         try:
-            caller = _admit(request, receiver)
-            _readable(request)
-            with receiver.gate.enter() as held:
-                raw = await _read(request, max_bytes, held)
-                coding = request.headers.get("content-encoding", "").strip().lower()
-                if json or coding:
-                    body, warning = await _decoded(signal, raw, coding, max_bytes, json, decoding)
-                    held.grow(len(body))
-                else:
-                    body, warning = raw, ""
-                outcome = await signal.take(receiver, body, caller)
-        except ClientDisconnect:
-            return Response(status_code=CLIENT_CLOSED)  # nobody reads it
-        except Exception as error:  # noqa: BLE001 - the edge: every fault becomes an answer
-            failed = failure(error)
-            headers = failed.headers
-            if isinstance(error, Unsupported):
-                headers["Accept-Encoding"] = CODINGS
-            if isinstance(error, Unauthenticated):
-                headers["WWW-Authenticate"] = "Bearer"
-            return Response(failed.body(json=json), failed.http, headers, JSON if json else PROTOBUF)
-        return _answer(signal, outcome, warning, json=json)
-
-    return export
-
-
-def _admit(request: Request, receiver: Receiver) -> Caller:
-    headers = request.headers
-    receiver.access.names(headers.get("host"), headers.get("origin"))
-    return receiver.admit(headers.get("authorization"), request.client.host if request.client else None, "http")
+            async with asyncio.timeout(self.body_timeout_s):
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > self.max_bytes:
+                        raise too_large(self.max_bytes)
+                    held.grow(len(chunk))
+                    chunks.append(chunk)
+        except TimeoutError as error:
+            raise Retryable(f"The body did not arrive within {self.body_timeout_s:g} seconds.") from error
+        return b"".join(chunks)
 
 
 def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _readable(request: Request) -> None:
-    """Refuses a content type that is not OTLP's."""
-    kind = _media_type(request)
-    if kind not in {PROTOBUF, JSON}:
-        raise Unsupported(f"Content-Type {kind[:80]!r} is not supported.", hint=f"Send {PROTOBUF} or {JSON}.")
+def _from_json(signal: Signal, body: bytes) -> tuple[bytes, str]:
+    made = signal.from_json(body)
+    strangers = [] if made else signal.from_json.strangers(body)
+    return made, f"Nothing in the body belongs to {signal.path}: {', '.join(strangers)}." if strangers else ""
 
 
-async def _read(request: Request, max_bytes: int, held: Held) -> bytes:
-    """The body as it is sent, or an error as soon as it is too long or the receiver is full."""
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > max_bytes:
-        raise too_large(max_bytes)
-    chunks = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > max_bytes:
-            raise too_large(max_bytes)
-        held.grow(len(chunk))
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-async def _decoded(
-    signal: Signal, raw: bytes, coding: str, max_bytes: int, json: bool, decoding: asyncio.Semaphore
-) -> tuple[bytes, str]:
-    """The body as plain protobuf bytes, and a warning about it or ""."""
-
-    def decode() -> tuple[bytes, str]:
-        body = decompress(raw, coding, max_bytes)
-        if not json:
-            return body, ""
-        made = signal.from_json(body)
-        strangers = [] if made else signal.from_json.strangers(body)
-        return made, f"Nothing in the body belongs to {signal.path}: {', '.join(strangers)}." if strangers else ""
-
-    if len(raw) <= INLINE_BYTES and not coding:
-        return decode()
-    async with decoding:
-        return await asyncio.to_thread(decode)
+def _refusal(error: Exception, *, json: bool) -> Response:
+    failed = failure(error)
+    headers = failed.headers
+    if isinstance(error, Unsupported):
+        headers["Accept-Encoding"] = CODINGS
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(failed.body(json=json), failed.http, headers, JSON if json else PROTOBUF)
 
 
 def _answer(signal: Signal, outcome: Outcome, warning: str, *, json: bool) -> Response:
