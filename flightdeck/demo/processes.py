@@ -75,23 +75,31 @@ class Commands:
 
 
 class Server:
-    """``flightdeck serve`` on free ports, from ``with`` on; the end of the block stops it."""
+    """``flightdeck serve`` on free ports, from ``with`` on; the end of the block stops it.
 
-    def __init__(self, workspace: Path) -> None:
+    Args:
+        workspace: the folder it serves.
+        port: of the API; 0 takes any free one.
+        settings: variables for the server alone.
+    """
+
+    def __init__(self, workspace: Path, port: int = 0, **settings: str) -> None:
         self._workspace = workspace
+        self._port = port
+        self._settings = settings
         self._log = workspace / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._told: dict[str, str] = {}
+        self._told: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
                 [
-                    *(sys.executable, "-m", "flightdeck.cli.main", "serve", "--host", "127.0.0.1", "--port", "0"),
-                    *("--otlp-grpc-port", "0", "--otlp-http-port", "0"),
+                    *(sys.executable, "-m", "flightdeck.cli.main", "serve", "--host", "127.0.0.1"),
+                    *("--port", str(self._port), "--otlp-grpc-port", "0", "--otlp-http-port", "0"),
                 ],
                 cwd=self._workspace,
-                env=environment(),
+                env=environment(**self._settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -112,17 +120,17 @@ class Server:
     @property
     def url(self) -> str:
         """The API and the page."""
-        return self._told["url"]
+        return str(self._told["url"])
 
     @property
     def otlp_grpc(self) -> str:
         """Where OTLP over gRPC goes."""
-        return self._told["otlp_grpc"]
+        return str(self._told["otlp_grpc"])
 
     @property
     def otlp_http(self) -> str:
         """Where OTLP over HTTP goes."""
-        return self._told["otlp_http"]
+        return str(self._told["otlp_http"])
 
     @property
     def pid(self) -> int:
@@ -138,12 +146,14 @@ class Server:
         """Until the server says where it listens; it writes its file once it answers."""
         file = self._workspace / ".flightdeck" / "server.json"
         give_up = time.monotonic() + START_S
-        while not file.exists():
+        while not self._told:
             if process.poll() is not None or time.monotonic() > give_up:
                 said = self._log.read_text(errors="replace").strip()
                 raise DemoFailed(f"The server did not start: {said or 'it said nothing'}")
             time.sleep(0.05)
-        self._told = json.loads(file.read_text(encoding="utf-8"))
+            if file.exists():
+                told = json.loads(file.read_text(encoding="utf-8"))
+                self._told = told if told["pid"] == process.pid else {}  # else it was left by another
 
 
 @dataclass(frozen=True, slots=True)
