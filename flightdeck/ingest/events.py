@@ -1,0 +1,198 @@
+"""Native RunEvents: a request's body in, exact counts out once its events are stored.
+
+Bodies are read at once and fast; whatever is wrong with one is found again slowly, event by event, to answer with the
+texts of 1.3. One bad event rejects its request and nobody else's.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import nullcontext
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import to_json
+
+from flightdeck.errors import Invalid, TooLarge
+from flightdeck.ingest.group import GroupCommit
+from flightdeck.models import RunEvent
+from flightdeck.otel.runs import Releases
+from flightdeck.settings import BatchSettings
+from flightdeck.store.client import Engine
+from flightdeck.store.eventrows import EventRow, row_of
+from flightdeck.store.events import EventCounts, insert_events
+
+MIB = 1024 * 1024
+
+MOST_BYTES = 64 * MIB
+"""Of a request."""
+
+MOST_EVENTS = 100_000
+"""In a request."""
+
+MOST_EVENT_BYTES = MIB
+"""Of one event, as stored."""
+
+LONGEST_ID = 4_096
+"""Characters of an agent, release or run id or an environment: runs are sorted by them."""
+
+_LARGE = MIB
+"""Bodies from here on are read one at a time: as objects they take several times their size."""
+
+
+class MalformedBody(Invalid):
+    """The body has not the shape of a request for events. ``problems`` are FastAPI's, as 1.3 answers them (422)."""
+
+    def __init__(self, problems: list[dict[str, Any]]) -> None:
+        where = ".".join(str(part) for part in problems[0]["loc"])
+        super().__init__(f"{where}: {problems[0]['msg']}", field=where)
+        self.problems = problems
+
+
+class _Events(BaseModel):
+    """A body all of whose events are right."""
+
+    events: Annotated[list[RunEvent], Field(min_length=1)]
+
+
+class _Shape(BaseModel):
+    """A body of the right shape, whatever its events say."""
+
+    events: Annotated[list[dict[str, Any]], Field(min_length=1)]
+
+
+class EventIngest:
+    """The way of native events into the store.
+
+    Lifecycle: ready when made; ``close`` commits what waits and refuses what comes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        releases: Callable[[], Releases],
+        settings: BatchSettings,
+        *,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Takes where events go.
+
+        Args:
+            engine: the store.
+            releases: the registered releases, asked once per request.
+            settings: how long to gather requests for one insert, and how much may wait.
+            clock_ns: Unix nanoseconds.
+        """
+        self._engine = engine
+        self._releases = releases
+        self._clock_ns = clock_ns
+        self._reading = threading.Lock()
+        self._group: GroupCommit[Sequence[EventRow], EventCounts] = GroupCommit(
+            self._commit, settings, name="event-commit"
+        )
+
+    def ingest(self, body: bytes, *, workspace: int = 0) -> EventCounts:
+        """Stores the events of a request and counts what became of them; returns when they are stored.
+
+        Raises:
+            MalformedBody: it has not the shape of a request for events.
+            Invalid: no JSON, or some event is wrong; nothing of the request is stored.
+            TooLarge: over a bound; nothing is stored.
+            Busy, StoreUnavailable: not stored, or not for sure; it may be sent again.
+        """
+        return self.submit(body, workspace=workspace).result()
+
+    def submit(self, body: bytes, *, workspace: int = 0) -> Future[EventCounts]:
+        """The same, returning once the events are read: the future ends when they are stored."""
+        with self._reading if len(body) >= _LARGE else nullcontext():
+            rows = rows_of(body, self._releases(), workspace=workspace)
+        return self._group.submit(rows, sum(row.size for row in rows))
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Commits what waits, as far as there is time, and refuses what comes after. May be called more than once."""
+        self._group.drain(timeout_s)
+
+    def _commit(self, requests: Sequence[Sequence[EventRow]]) -> list[EventCounts]:
+        return insert_events(self._engine, requests, now_us=self._clock_ns() // 1000)
+
+
+def rows_of(body: bytes, releases: Releases, *, workspace: int = 0) -> list[EventRow]:
+    """The rows of a request's events, all of them checked.
+
+    Raises:
+        MalformedBody, Invalid, TooLarge: as ``EventIngest.ingest``.
+    """
+    if len(body) > MOST_BYTES:
+        raise TooLarge(
+            f"The request has {len(body)} bytes, more than {MOST_BYTES}.", hint="Send fewer events at a time."
+        )
+    try:
+        events = _Events.model_validate_json(body).events
+    except (ValidationError, OverflowError):
+        events = list(_events_one_by_one(body))
+    if len(events) > MOST_EVENTS:
+        raise TooLarge(f"The request has {len(events)} events, more than {MOST_EVENTS}.", hint="Send fewer at a time.")
+    return [_row(event, place, releases, workspace) for place, event in enumerate(events)]
+
+
+def _row(event: RunEvent, place: int, releases: Releases, workspace: int) -> EventRow:
+    agent = releases.agent_of(event.release_id)
+    if agent is not None and agent != event.agent_id:
+        raise Invalid(
+            f"Invalid RunEvent: events[{place}] has agent_id {event.agent_id!r}, but release {event.release_id} is "
+            f"registered for agent {agent!r}.",
+            field=f"events.{place}.agent_id",
+        )
+    for name in ("agent_id", "release_id", "run_id", "environment"):
+        if len(getattr(event, name)) > LONGEST_ID:
+            raise Invalid(
+                f"Invalid RunEvent: events[{place}].{name} has more than {LONGEST_ID} characters.",
+                field=f"events.{place}.{name}",
+            )
+    row = row_of(event, workspace)
+    if row.size > MOST_EVENT_BYTES:
+        raise TooLarge(
+            f"events[{place}] has {row.size} bytes, more than {MOST_EVENT_BYTES}.", hint="Shorten its labels."
+        )
+    return row
+
+
+def _events_one_by_one(body: bytes) -> list[RunEvent]:
+    """The events of a body that the fast way has refused; almost always raises, with 1.3's answer."""
+    events = []
+    for item in _shaped(body).events:
+        version = item.get("api_version", "v1")
+        if version != "v1":
+            raise Invalid(
+                f"Unsupported api_version for POST /v1/events: {version!r} (only 'v1' is accepted).",
+                field="api_version",
+            )
+        try:
+            events.append(RunEvent.model_validate(item))
+        except ValidationError as error:
+            raise Invalid(f"Invalid RunEvent: {error}") from error
+        except OverflowError as error:
+            raise Invalid(f"Invalid RunEvent: timestamp is out of range ({error})") from error
+    return events
+
+
+def _shaped(body: bytes) -> _Shape:
+    if not body:
+        raise MalformedBody([{"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}])
+    try:
+        found = json.loads(body)
+    except json.JSONDecodeError as error:
+        problem = {"type": "json_invalid", "loc": ["body", error.pos], "msg": "JSON decode error", "input": {}}
+        raise MalformedBody([{**problem, "ctx": {"error": error.msg}}]) from error
+    except (ValueError, RecursionError) as error:
+        raise Invalid("There was an error parsing the body") from error
+    try:
+        return _Shape.model_validate(found, from_attributes=True)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        problems = [{**problem, "loc": ["body", *problem["loc"]]} for problem in found]
+        raise MalformedBody(json.loads(to_json(problems, inf_nan_mode="null"))) from error

@@ -1,0 +1,143 @@
+"""Group commit: what arrives within a few milliseconds is committed together, by one thread, and answered one by one.
+
+An insert costs the same 25 to 30 ms whether it brings ten rows or ten thousand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from typing import Generic, NamedTuple, TypeVar
+
+from flightdeck.errors import Busy, Permanent, StoreUnavailable, TooLarge
+from flightdeck.settings import BatchSettings
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class _Waiting(NamedTuple, Generic[Item, Answer]):
+    item: Item
+    size: int
+    future: Future[Answer]
+
+
+class GroupCommit(Generic[Item, Answer]):
+    """A bounded queue in front of one writer thread, which starts with it.
+
+    ``submit`` may be called from any thread. After ``drain`` every future that was handed out has its answer.
+    """
+
+    def __init__(
+        self, commit: Callable[[Sequence[Item]], Sequence[Answer]], settings: BatchSettings, *, name: str
+    ) -> None:
+        """Takes where batches go.
+
+        Args:
+            commit: commits several items and answers each, in order. It raises Permanent when some item can't be
+                committed: the batch is then halved until that item is alone and gets the error. Any other error is the
+                answer to the whole batch. Repeating a call that failed must be harmless.
+            settings: how long to gather and how much may wait.
+            name: of the thread.
+        """
+        self._commit = commit
+        self._settings = settings
+        self._queue: deque[_Waiting[Item, Answer]] = deque()
+        self._committing: list[_Waiting[Item, Answer]] = []
+        self._bytes = 0
+        self._requests = 0
+        self._draining = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, item: Item, size: int) -> Future[Answer]:
+        """Queues an item of so many bytes; the future ends with its answer, or the error that says why there is none.
+
+        Raises:
+            Busy: as much waits as may wait, in bytes or requests.
+            TooLarge: the item is larger than all that may wait.
+            StoreUnavailable: the server is shutting down.
+        """
+        settings = self._settings
+        if size > settings.max_queued_bytes:
+            raise TooLarge(f"The request has {size} bytes; no more than {settings.max_queued_bytes} may wait at all.")
+        waiting: _Waiting[Item, Answer] = _Waiting(item, size, Future())
+        with self._changed:
+            if self._draining:
+                raise StoreUnavailable("The server is shutting down.")
+            if self._requests >= settings.max_queued_requests or self._bytes + size > settings.max_queued_bytes:
+                raise Busy("Events arrive faster than they can be stored.")
+            self._bytes += size
+            self._requests += 1
+            self._queue.append(waiting)
+            self._changed.notify_all()
+        return waiting.future
+
+    def drain(self, timeout_s: float) -> bool:
+        """Refuses what comes, commits what waits as far as there is time, fails the rest. Whether all was committed."""
+        with self._changed:
+            self._draining = True
+            self._changed.notify_all()
+        self._thread.join(timeout_s)
+        with self._changed:
+            left = [*self._committing, *self._queue]
+            self._queue.clear()
+        for waiting in left:
+            _fail(waiting.future, StoreUnavailable("The server shut down before the request was stored."))
+        return not left
+
+    def _run(self) -> None:
+        while batch := self._gather():
+            try:
+                self._answer(batch)
+            except Exception as error:  # a fault of ours must not end the thread that answers everybody
+                logger.exception("A batch failed")
+                for waiting in batch:
+                    _fail(waiting.future, error)
+            with self._changed:
+                self._committing = []
+                self._bytes -= sum(waiting.size for waiting in batch)
+                self._requests -= len(batch)
+
+    def _gather(self) -> list[_Waiting[Item, Answer]]:
+        """The next batch: what is there ``wait_ms`` after its first item; empty when all is done."""
+        batch: list[_Waiting[Item, Answer]] = []
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._draining)
+            self._changed.wait_for(self._full, self._settings.wait_ms / 1000)
+            size = 0
+            while self._queue and (not batch or size + self._queue[0].size <= self._settings.max_bytes):
+                batch.append(self._queue.popleft())
+                size += batch[-1].size
+            self._committing = batch
+        return batch
+
+    def _full(self) -> bool:
+        return self._draining or self._bytes >= self._settings.max_bytes
+
+    def _answer(self, batch: Sequence[_Waiting[Item, Answer]]) -> None:
+        try:
+            answers = self._commit([waiting.item for waiting in batch])
+        except Permanent as error:
+            if len(batch) == 1:
+                _fail(batch[0].future, error)
+                return
+            middle = len(batch) // 2
+            self._answer(batch[:middle])
+            self._answer(batch[middle:])
+            return
+        for waiting, answer in zip(batch, answers, strict=True):
+            with contextlib.suppress(InvalidStateError):  # cancelled, or refused by drain
+                waiting.future.set_result(answer)
+
+
+def _fail(future: Future[Answer], error: Exception) -> None:
+    with contextlib.suppress(InvalidStateError):
+        future.set_exception(error)
