@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from flightdeck.errors import TooLarge
 from flightdeck.models import PricingCatalog
 from flightdeck.settings import problems
 
@@ -27,16 +28,23 @@ def load_catalog(path: Path | None) -> Catalog:
     if path is None:
         return Catalog()
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES:
-            return Catalog(warning=f"pricing catalog {path} is larger than {MAX_BYTES // 1024} KiB")
-        return Catalog(PricingCatalog.model_validate(yaml.safe_load(raw)))
+        return Catalog(_read(path))
     except FileNotFoundError:
-        return Catalog(warning=f"Pricing catalog not found: {path}")
+        warning = f"Pricing catalog not found: {path}"
+    except TooLarge as error:
+        warning = error.message
     except ValidationError as error:
-        return Catalog(warning=f"invalid pricing catalog YAML: {'; '.join(problems(error, PricingCatalog))}")
+        warning = f"invalid pricing catalog YAML: {'; '.join(problems(error, PricingCatalog))}"
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return Catalog(warning=f"pricing catalog YAML parse error: {' '.join(str(error).split())}")
+        warning = f"pricing catalog YAML parse error: {' '.join(str(error).split())}"
     except OSError as error:
-        return Catalog(warning=f"pricing catalog {path} can't be read: {error.strerror}")
+        warning = f"pricing catalog {path} can't be read: {error.strerror}"
+    return Catalog(warning=warning)
+
+
+def _read(path: Path) -> PricingCatalog:
+    with path.open("rb") as file:
+        raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise TooLarge(f"pricing catalog {path} is larger than {MAX_BYTES // 1024} KiB")
+    return PricingCatalog.model_validate(yaml.safe_load(raw))

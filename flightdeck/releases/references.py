@@ -13,6 +13,8 @@ from flightdeck.models import DiffPrices, PricingEntry, PricingTable, ReleaseArt
 from flightdeck.pricing import defaults
 from flightdeck.pricing.tables import Source, entry_of, imported, pinned
 
+SIDES = ("baseline", "candidate")
+
 BUNDLED = re.compile(r"flightdeck-bundled-(\d{4})-(0[1-9]|1[0-2])")
 """Pricing versions of the tables that 1.3 brought along; nobody imports them any more."""
 

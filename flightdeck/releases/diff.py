@@ -1,0 +1,154 @@
+"""The diff: two releases over a window, from aggregates of the store and prices of the ledger, judged by the policy.
+
+No run leaves the store: it answers with cells, sums per release, task and tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flightdeck.errors import Invalid, NotFound
+from flightdeck.judge.policy import Summary, evaluate
+from flightdeck.ledger import Ledger
+from flightdeck.models import (
+    Diff,
+    DiffConfig,
+    DiffFilters,
+    DiffMetrics,
+    DiffPricing,
+    DiffQuality,
+    DiffRequest,
+    DiffSamples,
+    ReleaseRecord,
+    Window,
+)
+from flightdeck.releases import references
+from flightdeck.releases.catalog import load_catalog
+from flightdeck.releases.costs import Costs, costs
+from flightdeck.releases.evidence import Evidence, Total, difference, rounded
+from flightdeck.releases.references import SIDES, Reference
+from flightdeck.store.cohort import CohortQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a workspace's settings say about diffs."""
+
+    config: DiffConfig
+    default_environment: str
+    catalog_path: Path | None = None
+
+
+def diff(request: DiffRequest, ledger: Ledger, evidence: Evidence, options: Options, now: datetime) -> Diff:
+    """Compares a candidate with a baseline.
+
+    Args:
+        request: the two releases, the window, and what to limit the runs to.
+        ledger: where releases, prices and the policy are.
+        evidence: where the runs are.
+        options: the workspace's.
+        now: the end of the window.
+
+    Raises:
+        Invalid: an unknown release, two agents, a window that is none, or a pricing table that nobody imported.
+        StoreUnavailable, LedgerUnavailable: one of the two does not answer.
+    """
+    records = [
+        _release("baseline", request.baseline_release_id, ledger),
+        _release("candidate", request.candidate_release_id, ledger),
+    ]
+    baseline, candidate = records
+    if baseline.agent_id != candidate.agent_id:
+        raise Invalid(
+            "Cross-agent diff is not allowed. "
+            f"Baseline agent_id={baseline.agent_id}, candidate agent_id={candidate.agent_id}."
+        )
+    try:
+        window = Window.ending(now.astimezone(UTC), request.window)
+    except ValueError as error:
+        raise Invalid(str(error), field="window") from error
+    sides = [references.reference(side, record, ledger, now) for side, record in zip(SIDES, records, strict=True)]
+    environment = request.environment or options.default_environment
+    cohorts = [
+        CohortQuery(
+            release_ids=(record.release_id,),
+            environment=environment,
+            since=window.since,
+            until=window.until,
+            tenant_id=request.tenant_id or None,
+            task_id=request.task_id or None,
+        )
+        for record in records
+    ]
+    found = costs(sides, cohorts, ledger, evidence, load_catalog(options.catalog_path))
+    summary = Summary(
+        baseline=found.totals[0].side(),
+        candidate=found.totals[1].side(),
+        same_release=baseline.release_id == candidate.release_id,
+    )
+    judgement = evaluate(summary, ledger.policies.active(), options.config, now)
+    return Diff(
+        window=request.window,
+        since=window.since.isoformat(),
+        until=window.until.isoformat(),
+        filters=DiffFilters(environment=environment, tenant_id=request.tenant_id, task_id=request.task_id),
+        pricing=_pricing(sides, found, ledger, now),
+        samples=DiffSamples(
+            baseline_runs=summary.baseline.runs,
+            candidate_runs=summary.candidate.runs,
+            baseline_unpriced_runs=summary.baseline.unpriced_runs,
+            candidate_unpriced_runs=summary.candidate.unpriced_runs,
+            confidence=judgement.confidence,
+            confidence_reason=judgement.confidence_reason,
+        ),
+        metrics=_metrics(*found.totals),
+        policy=judgement.policy,
+        verdict=judgement.verdict,
+        data_quality=DiffQuality(
+            baseline=evidence.quality(cohorts[0], baseline.agent_id),
+            candidate=evidence.quality(cohorts[1], candidate.agent_id),
+        ),
+    )
+
+
+def _release(side: str, release_id: str, ledger: Ledger) -> ReleaseRecord:
+    try:
+        return ledger.releases.get(release_id)
+    except NotFound as error:
+        raise Invalid(f"Unknown {side} release: {release_id}", field=f"{side}_release_id") from error
+
+
+def _pricing(sides: Sequence[Reference], found: Costs, ledger: Ledger, now: datetime) -> DiffPricing:
+    baseline, candidate = sides
+    return DiffPricing(
+        baseline_provider=baseline.provider,
+        baseline_version=baseline.version,
+        baseline_model=baseline.model,
+        candidate_provider=candidate.provider,
+        candidate_version=candidate.version,
+        candidate_model=candidate.model,
+        pricing_or_model_changed=references.changed(baseline, candidate),
+        prices=references.prices(baseline, candidate),
+        catalog=found.catalog,
+        warnings=[*references.warnings(sides, now.astimezone(UTC).date()), *found.unpriced],
+        hints=references.hints(sides, ledger.pricing.versions()),
+    )
+
+
+def _metrics(baseline: Total, candidate: Total) -> DiffMetrics:
+    before, after = baseline.cost_per_run, candidate.cost_per_run
+    return DiffMetrics(
+        baseline_cost_per_run_usd=float(before),
+        candidate_cost_per_run_usd=float(after),
+        delta_cost_per_run_usd=float(after - before),
+        delta_cost_per_run_pct=float((after - before) / before) if before > 0 else None,
+        baseline_latency_ms_avg=rounded(baseline.latency_ms_avg),
+        candidate_latency_ms_avg=rounded(candidate.latency_ms_avg),
+        delta_latency_ms_avg=rounded(difference(baseline.latency_ms_avg, candidate.latency_ms_avg)),
+        baseline_error_rate=float(baseline.error_rate),
+        candidate_error_rate=float(candidate.error_rate),
+        delta_error_rate=float(candidate.error_rate - baseline.error_rate),
+    )

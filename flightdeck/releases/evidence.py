@@ -1,0 +1,92 @@
+"""What a diff asks the store, and a release's cells summed up.
+
+Every figure is a quotient of exact integers (money in whole pico-USD), rounded once, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from flightdeck.judge.policy import Side
+from flightdeck.models import DataQuality
+from flightdeck.pricing.tariff import PICO_PER_USD, Tariff, UsageKey
+from flightdeck.store.cells import Cell
+from flightdeck.store.cohort import CohortQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a diff asks the store.
+
+    Attributes:
+        usage_keys: which models the runs of a cohort used, and in which input tiers.
+        cells: sums of finished runs, priced by tariffs.
+        quality: counts of a cohort's runs whose data is worth a second look; the agent finds those without a release.
+    """
+
+    usage_keys: Callable[[CohortQuery], Sequence[UsageKey]]
+    cells: Callable[[CohortQuery, Sequence[Tariff]], Sequence[Cell]]
+    quality: Callable[[CohortQuery, str], DataQuality]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A release's finished runs; ``cost`` is in pico-USD, over the priced ones."""
+
+    runs: int
+    errors: int
+    latencies: int
+    latency_ms: int
+    unpriced: int
+    cost: int
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell], release_id: str, tariff: int) -> Total:
+        """Of a release, under the tariff at this position."""
+        own = [cell for cell in cells if cell.release_id == release_id]
+        return cls(
+            runs=sum(cell.runs for cell in own),
+            errors=sum(cell.errors for cell in own),
+            latencies=sum(cell.latencies for cell in own),
+            latency_ms=sum(cell.latency_total for cell in own),
+            unpriced=sum(cell.costs[tariff].unpriced for cell in own),
+            cost=sum(cell.costs[tariff].total for cell in own),
+        )
+
+    @property
+    def cost_per_run(self) -> Fraction:
+        """Mean over the priced runs, in USD; 0 without one."""
+        priced = self.runs - self.unpriced
+        return Fraction(self.cost, priced * PICO_PER_USD) if priced else Fraction(0)
+
+    @property
+    def latency_ms_avg(self) -> Fraction | None:
+        """Mean over the runs with a latency; None without one."""
+        return Fraction(self.latency_ms, self.latencies) if self.latencies else None
+
+    @property
+    def error_rate(self) -> Fraction:
+        """Failed runs among all; 0 without a run."""
+        return Fraction(self.errors, self.runs) if self.runs else Fraction(0)
+
+    def side(self) -> Side:
+        """What the policy looks at."""
+        return Side(
+            runs=self.runs,
+            unpriced_runs=self.unpriced,
+            cost_per_run_usd=float(self.cost_per_run),
+            latency_ms_avg=rounded(self.latency_ms_avg),
+            error_rate=float(self.error_rate),
+        )
+
+
+def difference(before: Fraction | None, after: Fraction | None) -> Fraction | None:
+    """After minus before; None when either is unknown."""
+    return None if before is None or after is None else after - before
+
+
+def rounded(exact: Fraction | None) -> float | None:
+    """The nearest float."""
+    return None if exact is None else float(exact)
