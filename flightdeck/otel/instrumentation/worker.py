@@ -111,18 +111,19 @@ class Worker:
             reporter = self._make_reporter()
             while True:
                 self._rest(reporter)
+                asked = len(self._flushes)  # what they want posted is in the inbox by now
                 try:
                     self._round(reporter)
                 except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
                     self._counters.errors += 1
                     self._log.warn(f"internal error, some runs may be lost: {error!r}")
                 now = self._clock()
-                done = not self._inbox and reporter.idle
-                self._answer_flushes(now, done=done)
+                self._answer_flushes(asked, now, posted=reporter.idle)
+                done = reporter.idle and not self._inbox
                 if not math.isinf(self._stop_at) and (done or now >= self._stop_at):
                     break
             reporter.give_up()
-            self._answer_flushes(math.inf, done=False)
+            self._answer_flushes(len(self._flushes), math.inf, posted=False)
 
     def _rest(self, reporter: Reporter) -> None:
         """Waits for something to do: an item, a flush, the end, or a time that has come."""
@@ -160,11 +161,11 @@ class Worker:
             else:
                 self._book.ended(item, now)
 
-    def _answer_flushes(self, now: float, *, done: bool) -> None:
-        for _ in range(len(self._flushes)):
+    def _answer_flushes(self, asked: int, now: float, *, posted: bool) -> None:
+        for _ in range(asked):
             flush = self._flushes.popleft()
-            if done or now >= flush.expires_at:
-                flush.posted = done
+            if posted or now >= flush.expires_at:
+                flush.posted = posted
                 flush.done.set()
             else:
                 self._flushes.append(flush)
