@@ -43,7 +43,7 @@ Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class TlsSettings(_Section):
@@ -57,8 +57,11 @@ class ProtocolSettings(_Section):
     """One OTLP listener."""
 
     endpoint: Endpoint
+    """Where to listen, ``host:port``; port 0 takes any free one."""
     max_recv_msg_size_mib: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Largest request in MiB, before and after decompression."""
     tls: TlsSettings | None = None
+    """Certificate and key; null listens without TLS."""
 
     @property
     def host(self) -> str:
@@ -80,12 +83,14 @@ class GrpcSettings(ProtocolSettings):
     """OTLP over gRPC."""
 
     endpoint: Endpoint = "127.0.0.1:4317"
+    """Where to listen for OTLP/gRPC, ``host:port``; port 0 takes any free one."""
 
 
 class HttpSettings(ProtocolSettings):
     """OTLP over HTTP."""
 
     endpoint: Endpoint = "127.0.0.1:4318"
+    """Where to listen for OTLP/HTTP, ``host:port``; port 0 takes any free one."""
 
 
 class ProtocolsSettings(_Section):
@@ -116,20 +121,24 @@ class BatchSettings(_Section):
     """How requests are gathered into one insert, and how many may wait before senders are told to slow down."""
 
     wait_ms: Annotated[int, Field(ge=0, le=10_000)] = 10
+    """Milliseconds that the first request of a batch waits for others."""
     max_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
+    """Largest batch, in bytes."""
     max_queued_bytes: Annotated[int, Field(ge=MIB)] = 192 * MIB
+    """Bytes that may wait; senders beyond are told to come back later."""
     max_queued_requests: Annotated[int, Field(ge=1)] = 10_000
+    """Requests that may wait; senders beyond are told to come back later."""
 
 
 class StoreSettings(_Section):
-    """Where runs are kept: ``chdb:///path`` (embedded) or ``clickhouse://user:password@host:port/database``.
-
-    ``max_memory_mib`` bounds the embedded engine; a served ClickHouse has its own bounds.
-    """
+    """Where spans and runs are kept."""
 
     dsn: SecretStr | None = None
+    """``chdb:///path`` (embedded) or ``clickhouse://user:password@host:port/database``; null: embedded, here."""
     max_memory_mib: Annotated[int, Field(ge=256)] = 700
+    """Memory bound of the embedded engine, in MiB; a served ClickHouse has its own bounds."""
     span_retention_days: Annotated[int, Field(ge=2, le=3650)] = 30
+    """Days that spans are kept; runs are kept for good."""
 
 
 class LedgerSettings(_Section):
@@ -140,11 +149,14 @@ class LedgerSettings(_Section):
 
 
 class ServerSettings(_Section):
-    """The API's address. ``hosts`` are names that browsers may use for it beside localhost."""
+    """The API and the page."""
 
     host: str = "127.0.0.1"
+    """Address to listen on; anything but loopback wants a token."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8765
+    """Port to listen on; 0 takes any free one."""
     hosts: tuple[str, ...] = ()
+    """Names that browsers may use for this server beside localhost, while no token is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,25 +179,39 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
+        use_attribute_docstrings=True,
     )
 
     api_version: Literal["v1"] = "v1"
+    """Version of this file's format."""
     kind: Literal["WorkspaceConfig"] = "WorkspaceConfig"
+    """What this file is."""
     workspace: Path = Path()
+    """The folder that relative paths start from."""
     db_path: Path = LedgerSettings().db_path
+    """The ledger's SQLite file."""
     database_url: SecretStr | None = None
+    """PostgreSQL for the ledger, ``postgresql://user:password@host/database``; null uses ``db_path``."""
     default_environment: str = "local"
+    """Environment of runs and questions that name none."""
     diff: DiffConfig = DiffConfig()
+    """How many runs a diff needs, where the policy does not say."""
     pricing_catalog_path: Path | None = None
+    """A pricing catalog that makes price tables comparable."""
     promotion_requires_approval: bool = False
+    """Whether a promotion needs a request and a confirmation."""
     local_api_token: SecretStr = SecretStr("")
+    """Bearer token for reads and writes; without one only this machine may write."""
     server: ServerSettings = ServerSettings()
     receivers: ReceiversSettings = ReceiversSettings()
     batch: BatchSettings = BatchSettings()
     store: StoreSettings = StoreSettings()
     settle: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    """Seconds after its last span that an unclosed trace is taken as it is."""
     tenant_keys: tuple[str, ...] = ()
+    """Attributes of yours that name the tenant, in order, beside the standard ones."""
     task_keys: tuple[str, ...] = ()
+    """Attributes of yours that name the task, in order, beside the standard ones."""
 
     @classmethod
     def settings_customise_sources(

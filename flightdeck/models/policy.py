@@ -10,11 +10,14 @@ from flightdeck.models.fields import Count, Moment, Share, Usd
 class DiffConfig(BaseModel):
     """How many runs a side must have: HIGH confidence from ``min_*_runs`` on, LOW under ``min_low_runs``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     min_candidate_runs: Count = 500
+    """Runs of the candidate from which on confidence is HIGH."""
     min_baseline_runs: Count = 500
+    """Runs of the baseline from which on confidence is HIGH."""
     min_low_runs: Count = 50
+    """Runs of either side below which confidence is LOW."""
 
 
 class Policy(BaseModel):

@@ -1,0 +1,10 @@
+from tests.docs.settings_table import PAGE, page, rows
+
+
+def test_every_setting_is_documented_with_its_variable_and_default():
+    """If this fails: python -m tests.docs.settings_table."""
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_setting_says_what_it_means():
+    assert [key for key, _, _, meaning in rows() if not meaning] == []
