@@ -22,7 +22,7 @@ from flightdeck.otel.receiver.counters import Counters
 from flightdeck.otel.receiver.gate import Gate
 from flightdeck.otel.receiver.receiver import MIB
 from flightdeck.otel.scores import Score
-from flightdeck.settings import BatchSettings, GrpcSettings
+from flightdeck.settings import BatchSettings, GrpcSettings, TlsSettings
 
 PATIENCE_S = 20
 
@@ -57,6 +57,7 @@ def running(
     max_bytes: int = 64 * MIB,
     held_bytes: int = 256 * MIB,
     body_timeout_s: float = 60,
+    tls: TlsSettings | None = None,
     batch: BatchSettings | None = None,
     store_scores: Callable[[Sequence[Score]], None] | None = None,
 ) -> Iterator[Running]:
@@ -83,7 +84,7 @@ def running(
             )
         )
         grpc_server = otlp_grpc.server(receiver, max_bytes=max_bytes)
-        ports.append(otlp_grpc.bind(grpc_server, GrpcSettings(endpoint="127.0.0.1:0")))
+        ports.append(otlp_grpc.bind(grpc_server, GrpcSettings(endpoint="127.0.0.1:0", tls=tls)))
         await grpc_server.start()
         serving = asyncio.create_task(http.serve())
         while not http.started:  # noqa: ASYNC110 - uvicorn offers no event

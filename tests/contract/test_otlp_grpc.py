@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from flightdeck.errors import Invalid, Misconfigured, StoreUnavailable
 from flightdeck.otel.receiver import Receiver
 from flightdeck.otel.receiver import grpc as otlp_grpc
 from flightdeck.otel.receiver.receiver import MIB
-from flightdeck.settings import BatchSettings, GrpcSettings
+from flightdeck.settings import BatchSettings, GrpcSettings, TlsSettings
 from tests import otlp
 from tests.contract.otlp_receiver import PATIENCE_S, Landed, running
 
@@ -269,3 +270,29 @@ def test_a_taken_port_is_misconfigured_and_never_shared(receiver):
         await server.stop(0)
 
     asyncio.run(bind_twice())
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command to make a certificate")
+def test_with_certificate_and_key_it_speaks_tls(landed, tmp_path):
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 "
+        f"-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout {key} -out {cert}"
+    )
+    subprocess.run(made.split(), check=True, capture_output=True)
+    with running(landed, tls=TlsSettings(cert_file=cert, key_file=key)) as receiver:
+        credentials = grpc.ssl_channel_credentials(cert.read_bytes())
+        with grpc.secure_channel(receiver.grpc.replace("127.0.0.1", "localhost"), credentials) as channel:
+            export(channel, otlp.traces(otlp.span()))
+    assert len(landed.batches) == 1
+
+
+def test_a_certificate_that_cannot_be_read_is_misconfigured(tmp_path):
+    async def bind_with_nothing():
+        server = otlp_grpc.server(Receiver(None, None))
+        tls = TlsSettings(cert_file=tmp_path / "no.pem", key_file=tmp_path / "no.key")
+        with pytest.raises(Misconfigured, match=r"no\.key"):
+            otlp_grpc.bind(server, GrpcSettings(endpoint="127.0.0.1:0", tls=tls))
+        await server.stop(0)
+
+    asyncio.run(bind_with_nothing())

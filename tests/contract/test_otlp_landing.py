@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import grpc
 import httpx
@@ -14,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
 from flightdeck.settings import BatchSettings
-from flightdeck.store import landing
+from flightdeck.store import landing, scores
 from tests import otlp
 from tests.contract.otlp_receiver import PATIENCE_S, running
 
@@ -36,7 +37,7 @@ def post(receiver, body, kind="application/x-protobuf"):
     return httpx.post(f"{receiver.url}/v1/traces", content=body, headers={"Content-Type": kind}, timeout=TIMEOUT_S)
 
 
-def partial(answer):
+def partial_success(answer):
     assert answer.status_code == 200, answer.text
     return ExportTraceServiceResponse.FromString(answer.content).partial_success
 
@@ -76,7 +77,7 @@ def test_json_and_protobuf_of_one_request_are_the_same_span(engine, receiver):
 def test_bad_spans_are_named_and_the_good_ones_beside_them_stored(engine, receiver):
     """One request with ids of wrong length, a span older than spans are kept, and times that can't be right."""
     now = time.time_ns()
-    answer = partial(
+    answer = partial_success(
         post(
             receiver,
             otlp.traces(
@@ -108,7 +109,7 @@ def test_spans_of_200_days_do_not_fail_a_batch(engine, receiver):
         )
         for day in range(200)
     ]
-    assert partial(post(receiver, otlp.traces(*spans).SerializeToString())).rejected_spans == 169
+    assert partial_success(post(receiver, otlp.traces(*spans).SerializeToString())).rejected_spans == 169
     assert stored(engine) == [f"day {day:03}" for day in range(31)]
 
 
@@ -157,6 +158,23 @@ def test_values_that_a_client_sends_under_our_numbers_never_count(engine, receiv
     for name, workspace, landed_us, writer in stored(engine, "name", "workspace", "landed_us", "writer"):
         assert (workspace, writer) == (0, 0), name
         assert before <= landed_us <= time.time_ns() // 1000
+
+
+def test_an_evaluation_result_is_stored_as_a_score_and_a_repeated_one_once(engine, land):
+    body = otlp.evaluation(trace_id=bytes(range(16)), span_id=bytes(range(1, 9))).SerializeToString()
+    with running(land, store_scores=partial(scores.add, engine)) as receiver:
+        for _ in range(2):
+            answer = httpx.post(
+                f"{receiver.url}/v1/logs",
+                content=body,
+                headers={"Content-Type": "application/x-protobuf"},
+                timeout=TIMEOUT_S,
+            )
+            assert (answer.status_code, answer.content) == (200, b"")
+    found = engine.query("SELECT subject, span_id, name, value, label FROM scores FINAL")
+    assert list(found.rows()) == [
+        ("000102030405060708090a0b0c0d0e0f", "0102030405060708", "Relevance", 0.75, "relevant")
+    ]
 
 
 # What upb reads as an unknown field, because a known one has a wrong wire type, and the engine refuses.
