@@ -27,8 +27,8 @@ export function onTokenChange(changed: () => void): () => void {
   return () => listeners.delete(changed);
 }
 
-/** Why a text can't be a token, or null if it can: a header carries visible ASCII only. */
+/** Why a text can't be a token, or null if it can: a header carries ASCII only. */
 export function tokenProblem(text: string): string | null {
   if (text === "") return "Enter the token.";
-  return /^[\x21-\x7e]+$/.test(text) ? null : "A token has only ASCII characters and no spaces.";
+  return /^[\x20-\x7e]+$/.test(text) ? null : "A token has only ASCII characters.";
 }

@@ -1,0 +1,60 @@
+"""The shapes of answers that routes put together by hand: for the OpenAPI document, and so for generated clients.
+
+They describe, they don't check: what is listed can be long, and is valid by the way it was stored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from flightdeck.models import DataQuality, DiffFilters, Policy, RunEvent, RunKind
+
+
+class ReleaseLine(BaseModel):
+    """A release as lists show it."""
+
+    release_id: str
+    agent_id: str
+    version: str
+    environment: str
+    checksum: str
+    created_at: str
+
+
+class Releases(BaseModel):
+    """The answer of ``GET /v1/releases``: newest first."""
+
+    releases: list[ReleaseLine]
+
+
+class RunFilters(DiffFilters):
+    """What a list of runs was limited to; null is no limit."""
+
+    trace_id: str | None = None
+    session_id: str | None = None
+    span_id: str | None = None
+    run_kind: RunKind | None = None
+
+
+class Runs(BaseModel):
+    """The answer of ``GET /v1/runs``: a page of the runs in ``[since, until)``, newest first."""
+
+    release_id: str
+    since: str
+    until: str
+    filters: RunFilters
+    offset: int
+    limit: int
+    matched_total: int
+    returned: int
+    truncated: bool
+    events: list[RunEvent]
+    data_quality: DataQuality
+
+
+Documented = dict[int | str, dict[str, Any]]
+RELEASES: Documented = {200: {"model": Releases}}
+RUNS: Documented = {200: {"model": Runs}}
+POLICY: Documented = {200: {"model": Policy}}

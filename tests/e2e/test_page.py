@@ -1,0 +1,431 @@
+"""The page in a real browser, against a real ``flightdeck serve``: what a person sees, in each state."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+import pytest
+
+import hatch_build
+from tests.browsing import NoBrowserError, browser
+from tests.serving import FREE_PORTS, Server, serving
+
+playwright = pytest.importorskip("playwright.sync_api")
+Page, expect = playwright.Page, playwright.expect
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "s3cret token"
+RUNS = 40
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+POLICY = {
+    "policy_id": "page-test",
+    "max_cost_per_run_usd": 0.01,
+    "max_latency_ms": 3000,
+    "max_error_rate": 0.1,
+    "min_candidate_runs": 20,
+    "min_baseline_runs": 20,
+    "min_low_runs": 5,
+}
+PRICES = {
+    "provider": "openai",
+    "pricing_version": "page-test",
+    "entries": [{"model": "gpt-4.1-mini", "input_usd_per_1k_tokens": 0.0004, "output_usd_per_1k_tokens": 0.0016}],
+}
+
+
+# --- the browser ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def page_is_built() -> Path:
+    """The built page; building it is the same call that installs make."""
+    page = hatch_build.Page(ROOT)
+    page.build()
+    return page.built
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    """How pytest-playwright starts the browser; without one, these tests say so and are skipped."""
+    try:
+        found = browser()
+    except NoBrowserError as error:
+        pytest.skip(str(error))
+    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {"executable_path": found.program, "args": as_root, "env": {**os.environ, **found.env}}
+
+
+@pytest.fixture
+def page(page: Page) -> Iterator[Page]:
+    """A tab that must not throw, log errors, or run into the content security policy."""
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.set_default_timeout(10_000)
+    yield page
+    # The browser itself logs every answer that is not 2xx, and every server that is gone: states of their own here.
+    assert [fault for fault in faults if not fault.startswith("Failed to load resource")] == []
+
+
+# --- a server with three releases ----------------------------------------------------------------------
+
+
+class Workspace:
+    """A served workspace: ``bad`` costs and fails more than ``baseline``, ``good`` does not, ``silent`` never ran."""
+
+    def __init__(self, server: Server, token: str = "") -> None:
+        self.server = server
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.api = httpx.Client(base_url=server.url, headers=headers, timeout=30)
+        self.put("/v1/policy", POLICY, "PUT")
+        self.put("/v1/pricing", {"table": PRICES})
+        self.baseline = self.release("1.4.0", failed=1, output_tokens=300)
+        self.good = self.release("1.5.1", failed=0, output_tokens=280)
+        self.bad = self.release("1.5.0", failed=8, output_tokens=900)
+        self.silent = self.release("1.6.0", runs=0)
+
+    def put(self, path: str, body: object, method: str = "POST") -> httpx.Response:
+        return self.api.request(method, path, json=body).raise_for_status()
+
+    def release(self, version: str, *, runs: int = RUNS, failed: int = 0, output_tokens: int = 0) -> str:
+        artifact = {
+            "metadata": {"name": "support", "version": version},
+            "spec": {
+                "agent": {"agent_id": "agent_support"},
+                "runtime": {"provider": "openai", "model": "gpt-4.1-mini"},
+                "prompts": {"system_ref": "system.md"},
+                "pricing_reference": {"provider": "openai", "pricing_version": "page-test"},
+            },
+        }
+        body = {"artifact": artifact, "checksum": "0" * 64, "environment": "production"}
+        release: str = self.put("/v1/releases", body).json()["release_id"]
+        now = datetime.now(UTC)
+        events = [
+            {
+                "timestamp": (now - timedelta(minutes=n)).isoformat(),
+                "agent_id": "agent_support",
+                "release_id": release,
+                "run_id": f"{release}-{n}",
+                "tenant_id": f"tenant-{n % 4}",
+                "task_id": "refund",
+                "environment": "production",
+                "metrics": {"latency_ms": 1000 + n, "success": n >= failed},
+                "usage": {
+                    "model": {
+                        "provider": "openai",
+                        "model": "gpt-4.1-mini",
+                        "input_tokens": 1000,
+                        "output_tokens": output_tokens,
+                    }
+                },
+            }
+            for n in range(runs)
+        ]
+        if events:
+            assert self.put("/v1/events", {"events": events}).json()["inserted"] == runs
+        return release
+
+    def address(self, candidate: str, *, window: str = "7d", environment: str = "production") -> str:
+        pair = {"baseline": self.baseline, "candidate": candidate, "window": window, "environment": environment}
+        return f"{self.server.url}/#/diff?{urlencode(pair)}"
+
+    def diff(self, candidate: str, environment: str = "production") -> dict:
+        body = {
+            "baseline_release_id": self.baseline,
+            "candidate_release_id": candidate,
+            "window": "7d",
+            "environment": environment,
+        }
+        return self.put("/v1/diff", body).json()
+
+
+@pytest.fixture(scope="module")
+def workspace(page_is_built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    with serving(tmp_path_factory.mktemp("workspace")) as server:
+        yield Workspace(server)
+
+
+def verdict(page: Page):
+    return page.get_by_role("region", name="Verdict")
+
+
+def metric(page: Page, key: str) -> list[str]:
+    """The cells of a metric's row, as read."""
+    cells = page.locator(f'[data-metric="{key}"] > td').all_inner_texts()
+    return [" ".join(cell.replace("\u202f", " ").replace("\u2212", "-").split()) for cell in cells]
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds wrong with the page as it is."""
+    hatch_build.Page(ROOT).install_packages()
+    page.evaluate((ROOT / "web/node_modules/axe-core/axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    return [f"{entry['id']}: {node['html']} {node['failureSummary']}" for entry in found for node in entry["nodes"]]
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than the window."""
+    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+# --- the verdict ---------------------------------------------------------------------------------------
+
+
+def test_a_candidate_that_fails_more_is_a_fail_with_its_reasons_and_numbers(page, workspace):
+    answer = workspace.diff(workspace.bad)
+    assert answer["verdict"]["status"] == "FAIL"
+    page.goto(workspace.address(workspace.bad))
+    band = verdict(page)
+    expect(band.get_by_text("FAIL", exact=True)).to_be_visible()
+    expect(band.get_by_text("Do not roll forward")).to_be_visible()
+    expect(band.get_by_role("list", name="Reasons").get_by_role("listitem")).to_have_text(
+        [reason["message"] for reason in answer["verdict"]["reasons"]]
+    )
+    expect(band).to_contain_text(f"{RUNS} baseline, {RUNS} candidate")
+    expect(page).to_have_title("✕ FAIL · 1.4.0 → 1.5.0 · FlightDeck")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1.5.0")
+
+    baseline, candidate, change, limit, _, state = metric(page, "error_rate")
+    assert (baseline, candidate, change) == ("2.50 %", "20.00 %", "+17.50 points")
+    assert limit.endswith("≤ 10.00 %")
+    assert state.endswith("FAIL")
+    cost = answer["metrics"]
+    baseline, candidate, change, limit, _, state = metric(page, "cost_usd")
+    assert baseline == f"${cost['baseline_cost_per_run_usd']:.6f}"
+    assert candidate == f"${cost['candidate_cost_per_run_usd']:.6f}"
+    assert change == f"{cost['delta_cost_per_run_usd']:+.6f} {cost['delta_cost_per_run_pct']:+.2%}".replace(
+        "+", "+$", 1
+    ).replace("%", " %")
+    assert limit.endswith("≤ $0.010000")
+    assert state.endswith("PASS")
+    # One strip for each metric: both sides as dots.
+    expect(page.locator("[data-metric] svg circle")).to_have_count(6)
+
+
+def test_a_candidate_that_holds_every_limit_is_a_pass(page, workspace):
+    page.goto(workspace.address(workspace.good))
+    band = verdict(page)
+    expect(band.get_by_text("PASS", exact=True)).to_be_visible()
+    expect(band.get_by_text("Roll forward")).to_be_visible()
+    assert [metric(page, key)[-1].split()[-1] for key in ("error_rate", "latency_ms", "cost_usd")] == ["PASS"] * 3
+    expect(page.get_by_role("region", name="Evidence")).to_contain_text("Confidence HIGH")
+
+
+def test_the_answer_itself_and_the_runs_behind_it_are_one_click_away(page, workspace):
+    page.goto(workspace.address(workspace.bad))
+    page.get_by_role("button", name="Show JSON").click()
+    raw = page.locator("pre")
+    expect(raw).to_be_visible()
+    assert (
+        f'"candidate_error_rate": {workspace.diff(workspace.bad)["metrics"]["candidate_error_rate"]}'
+        in raw.inner_text()
+    )
+    page.get_by_role("link", name="Runs of 1.5.0").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Runs of agent_support 1.5.0")
+    expect(page.locator("tbody tr")).to_have_count(RUNS)
+    expect(page.locator("tbody tr", has_text="failed")).to_have_count(8)
+    assert violations(page) == []
+
+
+def test_another_window_is_another_address_that_back_undoes(page, workspace):
+    page.goto(workspace.address(workspace.bad))
+    expect(verdict(page)).to_contain_text("last 7 days")
+    field = page.get_by_role("combobox", name="Window")
+    field.fill("24h")
+    field.press("Enter")
+    expect(verdict(page)).to_contain_text("last 24 hours")
+    assert "window=24h" in page.url
+    page.go_back()
+    expect(verdict(page)).to_contain_text("last 7 days")
+
+
+# --- states --------------------------------------------------------------------------------------------
+
+
+def test_a_side_without_runs_says_which_and_what_to_type(page, workspace):
+    page.goto(workspace.address(workspace.silent))
+    expect(verdict(page).get_by_text("NODATA", exact=True)).to_be_visible()
+    section = page.get_by_role("region", name="No runs")
+    expect(section).to_contain_text("The candidate has no finished run")
+    expect(section.locator("code").first).to_have_text(
+        f"flightdeck runs list {workspace.silent} --window 30d --env production"
+    )
+    assert metric(page, "cost_usd")[1] == "no runs"
+    assert violations(page) == []
+
+
+def test_an_environment_without_runs_is_no_data_on_both_sides(page, workspace):
+    page.goto(workspace.address(workspace.bad, environment="elsewhere"))
+    expect(verdict(page).get_by_text("NODATA", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="No runs")).to_contain_text("Neither release has a finished run")
+
+
+@pytest.mark.parametrize(
+    ("change", "title", "command"),
+    [
+        ({"candidate": "rel_unheardof"}, "rel_unheardof is not registered here", "flightdeck release register"),
+        ({"window": "abc"}, "This is no window", None),
+        ({"window": "7x"}, "This is no window", None),
+    ],
+)
+def test_what_can_t_be_compared_says_why_and_what_to_do(page, workspace, change, title, command):
+    page.goto(workspace.address(**{"candidate": workspace.bad, **change}))
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    if command is not None:
+        expect(page.locator("code", has_text=command)).to_be_visible()
+    assert violations(page) == []
+
+
+def test_a_server_that_is_gone_is_said_so_and_found_again_by_itself(page, page_is_built, tmp_path):
+    with ExitStack() as first:
+        server = first.enter_context(serving(tmp_path))
+        workspace = Workspace(server)
+        page.goto(workspace.address(workspace.good))
+        expect(verdict(page).get_by_text("PASS", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Judge again").click()
+    expect(page.get_by_role("alert")).to_contain_text("the server does not answer")
+    expect(verdict(page).get_by_text("PASS", exact=True)).to_be_visible()
+
+    address = workspace.address(workspace.bad)
+    page.evaluate("address => { location.href = address }", address)
+    expect(page.get_by_role("heading", name="The server does not answer")).to_be_visible()
+    port = str(urlsplit(server.url).port)
+    expect(page.locator("code")).to_have_text(f"flightdeck serve --port {port}")
+    assert violations(page) == []
+    with serving(tmp_path, ports=("--port", port, *FREE_PORTS[2:])):
+        expect(verdict(page).get_by_text("FAIL", exact=True)).to_be_visible(timeout=20_000)
+
+
+def test_a_server_with_a_token_asks_for_it_and_the_tab_keeps_it(page, page_is_built, tmp_path):
+    with serving(tmp_path, env={"FLIGHTDECK_LOCAL_API_TOKEN": TOKEN}) as server:
+        workspace = Workspace(server, TOKEN)
+        address = workspace.address(workspace.bad)
+        page.goto(address)
+        expect(page.get_by_role("heading", name="This server asks for its token")).to_be_visible()
+        assert violations(page) == []
+        field = page.get_by_label("API token")
+        field.fill("wrong")
+        field.press("Enter")
+        expect(page.get_by_text("The server refused this token")).to_be_visible()
+        field.fill(TOKEN)
+        field.press("Enter")
+        expect(verdict(page).get_by_text("FAIL", exact=True)).to_be_visible()
+        assert page.url == address
+        page.reload()
+        expect(verdict(page).get_by_text("FAIL", exact=True)).to_be_visible()
+        assert TOKEN not in page.evaluate("JSON.stringify(localStorage) + document.cookie")
+
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("API token")).to_be_visible()
+        assert page.evaluate("sessionStorage.length") == 0
+
+
+# --- the start -----------------------------------------------------------------------------------------
+
+
+def test_two_releases_are_chosen_and_compared_by_keyboard_alone(page, workspace):
+    page.goto(workspace.server.url)
+    expect(page.get_by_role("heading", name="Compare two releases")).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_label(f"baseline agent_support 1.4.0 {workspace.baseline}").focus()
+    page.keyboard.press("Space")
+    page.get_by_label(f"candidate agent_support 1.5.1 {workspace.good}").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(verdict(page).get_by_text("PASS", exact=True)).to_be_visible()
+    assert page.url == workspace.address(workspace.good)
+
+
+def test_without_releases_the_start_says_how_to_register_one(page, page_is_built, tmp_path):
+    with serving(tmp_path) as server:
+        page.goto(server.url)
+        expect(page.get_by_role("heading", name="No releases yet")).to_be_visible()
+        expect(page.locator("code").first).to_have_text("flightdeck release register ./my-release")
+        assert violations(page) == []
+
+
+# --- for everyone --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [400, 768, 1280, 1600])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_sticks_out_and_axe_finds_nothing(page, workspace, width, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(workspace.address(workspace.bad))
+    expect(verdict(page).get_by_text("FAIL", exact=True)).to_be_visible()
+    assert page.locator("html").get_attribute("data-mantine-color-scheme") == scheme
+    assert overflow(page) == 0
+    assert violations(page) == []
+
+
+def test_the_theme_is_chosen_and_kept(page, workspace):
+    page.emulate_media(color_scheme="light")
+    page.goto(workspace.address(workspace.good))
+    page.get_by_label("Dark").check()
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    expect(page.get_by_label("Dark")).to_be_checked()
+
+
+def test_the_link_is_copied_as_it_stands(page, workspace):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    address = workspace.address(workspace.good)
+    page.goto(address)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == address
+
+
+def test_the_page_loads_nothing_from_elsewhere(page, workspace):
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(workspace.address(workspace.bad))
+    expect(page.locator("[data-metric] svg circle")).to_have_count(6)
+    assert {urlsplit(url).netloc for url in asked} == {urlsplit(workspace.server.url).netloc}
+
+
+# --- the client ----------------------------------------------------------------------------------------
+
+
+def test_the_page_s_client_is_generated_from_the_api_as_it_is(tmp_path):
+    """``web/src/api/schema.d.ts`` is what ``python web/generate.py`` writes now."""
+    hatch_build.Page(ROOT).install_packages()
+    done = subprocess.run(
+        [sys.executable, ROOT / "web" / "generate.py", "--check"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_s_own_tests_pass():
+    """vitest, types and lint, with the machine's Node or the wheel's."""
+    page = hatch_build.Page(ROOT)
+    page.install_packages()
+    for script in ("types", "lint", "test"):
+        hatch_build.node().run(page.web, "run", script)
+
+
+def test_the_built_page_has_no_inline_script(page_is_built):
+    index = (page_is_built / "index.html").read_text(encoding="utf-8")
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", index, flags=re.DOTALL)
+    assert scripts
+    assert all(not script.strip() for script in scripts)
