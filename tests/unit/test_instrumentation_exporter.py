@@ -4,6 +4,7 @@ import gzip
 import json
 import logging
 import os
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -274,6 +275,17 @@ def test_a_mistake_of_ours_is_counted_logged_once_and_never_raised(monkeypatch, 
     assert exporter.counters.errors >= 7
     assert len(server.events) == 1
     assert len(caplog.records) == 1
+
+
+def test_an_installation_that_lacks_something_says_so_and_holds_nothing(monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "flightdeck.otel.instrumentation.reporter", None)
+    with caplog.at_level(logging.WARNING), reporting(FakeServer(release())) as (provider, exporter):
+        one_run(provider)
+        assert not exporter.force_flush(300)
+        for _ in range(10):
+            one_run(provider)
+    assert "reporter" in caplog.text
+    assert (exporter.counters.errors, exporter.counters.spans_dropped) == (1, 33)
 
 
 def test_a_full_queue_drops_and_counts_instead_of_growing(monkeypatch):

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
@@ -27,6 +27,7 @@ MOST_WAITING = 100_000
 GATHER_S = 0.2
 """How long the thread rests after it was woken, so that a busy agent wakes it five times a second at most."""
 
+Argument = TypeVar("Argument")
 Start = tuple[SpanContext, SpanContext | None]
 
 
@@ -61,6 +62,7 @@ class Worker:
         self._inbox: deque[Start | ReadableSpan] = deque()
         self._flushes: deque[_Flush] = deque()
         self._resting = False
+        self._broken = False
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._stop_at = math.inf
@@ -69,7 +71,7 @@ class Worker:
 
     def put(self, item: Start | ReadableSpan) -> None:
         """Queues the start or the end of a span."""
-        if len(self._inbox) >= MOST_WAITING:
+        if self._broken or len(self._inbox) >= MOST_WAITING:
             self._counters.spans_dropped += not isinstance(item, tuple)
             return
         self._inbox.append(item)
@@ -107,18 +109,21 @@ class Worker:
         self._wake.set()
 
     def _work(self) -> None:
-        with suppress_instrumentation():
+        try:
             reporter = self._make_reporter()
+        except Exception as error:  # noqa: BLE001 - an installation that lacks something must not fill the memory
+            self._broken = True
+            self._counters.spans_dropped += sum(not isinstance(item, tuple) for item in self._inbox)
+            self._inbox.clear()
+            self._mistake(error)
+            return
+        with suppress_instrumentation():
             while True:
                 self._rest(reporter)
                 asked = len(self._flushes)  # what they want posted is in the inbox by now
-                try:
-                    self._round(reporter)
-                except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
-                    self._counters.errors += 1
-                    self._log.warn(f"internal error, some runs may be lost: {error!r}")
+                whole = self._careful(self._round, reporter)
                 now = self._clock()
-                self._answer_flushes(asked, now, posted=reporter.idle)
+                self._answer_flushes(asked, now, posted=whole and reporter.idle)
                 done = reporter.idle and not self._inbox
                 if not math.isinf(self._stop_at) and (done or now >= self._stop_at):
                     break
@@ -148,18 +153,32 @@ class Worker:
         else:
             traces = self._book.ready(self._clock())
         for spans in traces:
-            reporter.take(spans)
+            self._careful(reporter.take, spans)
         timeout_s = min(TIMEOUT_S, max(0.1, self._stop_at - self._clock()))
         reporter.step(hurry=hurry, timeout_s=timeout_s)
 
     def _absorb(self) -> None:
-        now = self._clock()
         for _ in range(len(self._inbox)):
-            item = self._inbox.popleft()
-            if isinstance(item, tuple):
-                self._book.started(*item, now)
-            else:
-                self._book.ended(item, now)
+            self._careful(self._note, self._inbox.popleft())
+
+    def _note(self, item: Start | ReadableSpan) -> None:
+        if isinstance(item, tuple):
+            self._book.started(*item, self._clock())
+        else:
+            self._book.ended(item, self._clock())
+
+    def _careful(self, act: Callable[[Argument], None], argument: Argument) -> bool:
+        """Does something that must not end the thread; false if it raised, which costs only what it was about."""
+        try:
+            act(argument)
+        except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
+            self._mistake(error)
+            return False
+        return True
+
+    def _mistake(self, error: Exception) -> None:
+        self._counters.errors += 1
+        self._log.warn(f"internal error, some runs may be lost: {error!r}")
 
     def _answer_flushes(self, asked: int, now: float, *, posted: bool) -> None:
         for _ in range(asked):
