@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from flightdeck.errors import Invalid
 from flightdeck.ledger import Ledger
-from flightdeck.models import CatalogTariff, DiffCatalog
+from flightdeck.models import DiffCatalog
 from flightdeck.pricing import defaults
 from flightdeck.pricing.catalog import Slot, slot_for, slot_tariff
 from flightdeck.pricing.tables import tariff_for
 from flightdeck.pricing.tariff import Tariff, UsageKey
 from flightdeck.releases.catalog import Catalog
 from flightdeck.releases.evidence import Evidence, Total, difference, rounded
-from flightdeck.releases.references import Reference, shown
+from flightdeck.releases.references import SIDES, Reference, shown
 from flightdeck.store.cohort import CohortQuery
 
 
@@ -44,7 +43,7 @@ def costs(
     keys = sorted(used[0] | used[1])
     newest = ledger.pricing.newest()
     own = [tariff_for(side.side, keys, release=side.source, newest=newest, defaults=defaults) for side in sides]
-    slots = [_slot(catalog, side) for side in sides]
+    slots = _slots(catalog, sides)
     like = _like(slots, keys)
     tariffs = [*own, *like]
     distinct = list({tariff.rows: tariff for tariff in reversed(tariffs)}.values())
@@ -58,8 +57,8 @@ def costs(
     return Costs(
         totals=(baseline, candidate),
         unpriced=tuple(
-            _unpriced(side.side, total, keys - {row.key for row in tariff.rows})
-            for side, total, keys, tariff in zip(sides, (baseline, candidate), used, own, strict=True)
+            _unpriced(side.side, total, of_side - {row.key for row in tariff.rows})
+            for side, total, of_side, tariff in zip(sides, (baseline, candidate), used, own, strict=True)
             if total.unpriced
         ),
         catalog=_catalog(catalog, slots, under_catalog),
@@ -76,28 +75,18 @@ def _unpriced(side: str, total: Total, keys: set[UsageKey]) -> str:
 # --- the catalog --------------------------------------------------------------------------------------
 
 
-def _slot(catalog: Catalog, side: Reference) -> Slot:
+def _slots(catalog: Catalog, sides: Sequence[Reference]) -> list[Slot]:
     if catalog.content is None:
-        return Slot(None, None)
-    slot = slot_for(catalog.content, side.provider, side.version, side.model)
-    try:
-        _slot_tariff(side.side, slot.prices, [])
-    except Invalid as error:
-        return Slot(slot.slot_id, None, f"catalog slot {slot.slot_id!r}: {error.message}")
-    return slot
+        return [Slot(None, None) for _ in sides]
+    return [slot_for(catalog.content, side.provider, side.version, side.model) for side in sides]
 
 
 def _like(slots: Sequence[Slot], keys: Sequence[UsageKey]) -> list[Tariff]:
     """The tariffs of both slots; none unless both sides have one."""
-    tariffs = [
-        _slot_tariff(name, slot.prices, keys) for name, slot in zip(("baseline", "candidate"), slots, strict=True)
-    ]
-    both = [tariff for tariff in tariffs if tariff is not None]
-    return both if len(both) == len(slots) else []
-
-
-def _slot_tariff(side: str, prices: CatalogTariff | None, keys: Sequence[UsageKey]) -> Tariff | None:
-    return None if prices is None else slot_tariff(f"catalog {side}", prices, keys)
+    prices = [slot.prices for slot in slots if slot.prices is not None]
+    if len(prices) < len(slots):
+        return []
+    return [slot_tariff(f"catalog {side}", price, keys) for side, price in zip(SIDES, prices, strict=True)]
 
 
 def _catalog(catalog: Catalog, slots: Sequence[Slot], totals: Sequence[Total]) -> DiffCatalog:
@@ -112,9 +101,5 @@ def _catalog(catalog: Catalog, slots: Sequence[Slot], totals: Sequence[Total]) -
         baseline_cost_per_run_usd=rounded(before),
         candidate_cost_per_run_usd=rounded(after),
         delta_cost_per_run_usd=rounded(difference(before, after)),
-        warnings=[
-            f"{side}: {slot.warning}"
-            for side, slot in zip(("baseline", "candidate"), slots, strict=True)
-            if slot.warning
-        ],
+        warnings=[f"{side}: {slot.warning}" for side, slot in zip(SIDES, slots, strict=True) if slot.warning],
     )

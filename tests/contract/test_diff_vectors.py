@@ -21,11 +21,12 @@ from pydantic import SecretStr
 from flightdeck.errors import Invalid
 from flightdeck.ingest.events import EventIngest
 from flightdeck.ledger import Ledger
-from flightdeck.models import Diff, DiffConfig, DiffRequest, Policy, PricingTable, ReleaseRecord
-from flightdeck.releases.diff import Evidence, Options, diff
+from flightdeck.models import Diff, DiffConfig, DiffRequest, Policy, PricingTable
+from flightdeck.releases.diff import Options, diff
 from flightdeck.settings import BatchSettings, LedgerSettings, StoreSettings
-from flightdeck.store import cells, quality, schema
+from flightdeck.store import schema
 from flightdeck.store.client import Engine
+from tests.contract.diff_parts import evidence, release
 
 VECTORS = json.loads((Path(__file__).parents[1] / "golden/diff_vectors.json").read_text())["cases"]
 NOW = datetime.now(UTC)
@@ -45,14 +46,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     with Ledger.open(LedgerSettings(db_path=tmp_path / "flightdeck.db")) as ledger:
         yield ledger
-
-
-def evidence(engine: Engine) -> Evidence:
-    return Evidence(
-        usage_keys=lambda cohort: cells.usage_keys(engine, cohort),
-        cells=lambda cohort, tariffs: cells.cells(engine, cohort, tariffs),
-        quality=lambda cohort, agent: quality.quality(engine, cohort, agent_id=agent),
-    )
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ class Case:
             table = self.table(side)
             if ledger.pricing.find(table.provider, table.pricing_version) is None:
                 ledger.pricing.import_table(table, import_id=f"pim_{side}", now=NOW)
-            ledger.releases.add(release(self.release_id(side), table, "agent_x"))
+            ledger.releases.add(release(self.release_id(side), table.provider, table.pricing_version))
 
     def diff(self, ledger: Ledger, engine: Engine) -> Diff:
         request = DiffRequest(
@@ -99,27 +92,6 @@ class Case:
         )
         options = Options(config=DiffConfig.model_validate(self.vector["diff_config"]), default_environment="local")
         return diff(request, ledger, evidence(engine), options, datetime.now(UTC))
-
-
-def release(release_id: str, table: PricingTable, agent_id: str, model: str = "m1") -> ReleaseRecord:
-    artifact = {
-        "metadata": {"name": "a", "version": "1"},
-        "spec": {
-            "agent": {"agent_id": agent_id},
-            "runtime": {"provider": table.provider, "model": model},
-            "prompts": {"system_ref": "system.md"},
-            "pricing_reference": {"provider": table.provider, "pricing_version": table.pricing_version},
-        },
-    }
-    return ReleaseRecord(
-        release_id=release_id,
-        agent_id=agent_id,
-        version="1",
-        environment="local",
-        checksum="c" * 64,
-        artifact_json=artifact,
-        created_at=NOW,
-    )
 
 
 def ingested(ledger: Ledger, engine: Engine, events: list[dict[str, Any]]) -> None:
