@@ -21,7 +21,6 @@ Params = Mapping[str, str | int | None]
 SERVER_FILE = Path(".flightdeck") / "server.json"
 TIMEOUT_S = 60.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-NEEDS_SERVER = "needs: pip install 'flightdeck-ai[server]'"
 MISDIRECTED = 421
 """Answered by a server to a caller that looks for another one (its file is left over)."""
 

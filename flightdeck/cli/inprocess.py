@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flightdeck.cli.connection import NEEDS_SERVER, Answer
+from flightdeck.cli.connection import Answer
 from flightdeck.errors import Misconfigured
 
 APPLICATION = "flightdeck.server.app"
@@ -27,21 +27,24 @@ def opened(folder: Path) -> Iterator[InProcess]:
             f"{folder.resolve()} is no workspace: there is no flightdeck.yaml.",
             hint="Run `flightdeck init`, or name a server: FLIGHTDECK_URL=http://127.0.0.1:8765.",
         )
-    wire = InProcess(application_module().create_app(lazily=True))
+    with needs_server("No server runs here, and to open the workspace itself this command"):
+        application = importlib.import_module(APPLICATION)
+    wire = InProcess(application.create_app(lazily=True))
     try:
         yield wire
     finally:
         wire.close()
 
 
-def application_module() -> Any:  # noqa: ANN401 - imported by name: edges do not import each other
-    """The server's module; Misconfigured when what it needs is not installed."""
+@contextmanager
+def needs_server(what: str) -> Iterator[None]:
+    """Around imports of the server: Misconfigured where its packages are not installed."""
     try:
-        return importlib.import_module(APPLICATION)
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("flightdeck"):
             raise
-        raise Misconfigured(f"No server runs here, and to open the workspace this command {NEEDS_SERVER}") from error
+        raise Misconfigured(f"{what} needs: pip install 'flightdeck-ai[server]'") from error
 
 
 class InProcess:

@@ -1,0 +1,169 @@
+"""Builds a server's parts from its settings, in the order in which one needs another.
+
+Nothing is opened by building. What is used opens itself, once; :meth:`App.start` opens everything, so that a server is
+warm before it answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from flightdeck.access import access
+from flightdeck.ingest.assembler import Assembler
+from flightdeck.ingest.commit import SpanCommit
+from flightdeck.ingest.events import EventIngest
+from flightdeck.ingest.spans import SpanIngest
+from flightdeck.ledger import Ledger
+from flightdeck.otel.receiver import Caller, Outcome, Receiver
+from flightdeck.otel.receiver.counters import Counters
+from flightdeck.otel.runs import Options
+from flightdeck.otel.scores import Score
+from flightdeck.settings import Settings
+from flightdeck.store import landing, schema, scores
+from flightdeck.store.client import Engine
+
+Part = TypeVar("Part")
+WRITER_BITS = 63
+
+
+class Once(Generic[Part]):
+    """A part that is made when it is first asked for, by one thread, while others wait."""
+
+    def __init__(self, make: Callable[[], Part]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self.made: Part | None = None
+
+    def __call__(self) -> Part:
+        """The part; raises what making it raised, and tries again the next time."""
+        if self.made is None:
+            with self._lock:
+                if self.made is None:
+                    self.made = self._make()
+        return self.made
+
+
+@dataclass(frozen=True, slots=True)
+class SpanIn:
+    """The way of spans: received, committed together, assembled."""
+
+    commit: SpanCommit
+    ingest: SpanIngest
+    assembler: Assembler
+
+
+class App:
+    """One workspace's parts.
+
+    Lifecycle: ``start`` may be left out; ``close`` drains first, may be called more than once and without ``start``.
+    Nothing that was acknowledged is lost if it is not called: what is not yet assembled is after the next start.
+
+    Attributes:
+        settings: the workspace's, its folder absolute.
+        access: who may read and write.
+        ledger: releases, prices, policies.
+        engine: the store, at this program's schema.
+        events: ingest of native events.
+        spans: ingest of spans.
+        receiver: what OTLP requests go to.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        # Absolute, because opening an embedded store changes the working directory for a moment.
+        self.settings = settings.model_copy(update={"workspace": settings.workspace.resolve()})
+        self.access = access(settings.local_api_token.get_secret_value(), settings.server.hosts)
+        self.ledger = Once(lambda: Ledger.open(self.settings.ledger))
+        self.engine = Once(self._open_engine)
+        self.events = Once(self._open_events)
+        self.spans = Once(self._open_spans)
+        self._counters = Counters()
+        self.receiver = Receiver(_Sink(self.spans), self.access, counters=self._counters)
+
+    def start(self) -> None:
+        """Opens everything.
+
+        Raises:
+            Misconfigured: a setting can't work.
+            StoreUnavailable, LedgerUnavailable: the other side does not answer, or another process has the store.
+        """
+        self.engine()
+        self.ledger()
+        self.events()
+        self.spans()
+
+    def close(self, drain_s: float = 0.0) -> None:
+        """Commits what waits, assembles for at most so long, and closes."""
+        deadline = time.monotonic() + drain_s
+        if (spans := self.spans.made) is not None:
+            spans.commit.drain(max(0.0, deadline - time.monotonic()))
+            spans.assembler.drain(max(0.0, deadline - time.monotonic()))
+            spans.assembler.close()
+        if (events := self.events.made) is not None:
+            events.close()
+        if (engine := self.engine.made) is not None:
+            engine.close()
+        if (ledger := self.ledger.made) is not None:
+            ledger.close()
+
+    def _open_engine(self) -> Engine:
+        engine = Engine.open(self.settings.engine)
+        schema.migrate(engine)
+        return engine
+
+    def _open_events(self) -> EventIngest:
+        return EventIngest(self.engine(), self.ledger().release_index, self.settings.batch)
+
+    def _open_spans(self) -> SpanIn:
+        settings, engine = self.settings, self.engine()
+        retention_days = settings.store.span_retention_days
+        land = landing.prepare(
+            engine,
+            retention_days=retention_days,
+            tenant_keys=settings.tenant_keys,
+            task_keys=settings.task_keys,
+        ).land
+        writer = secrets.randbits(WRITER_BITS)
+        assembler = Assembler(
+            engine,
+            self.ledger().release_index,
+            settings.assembly,
+            writer=writer,
+            retention_days=retention_days,
+            options=Options(default_environment=settings.default_environment),
+        )
+        commit = SpanCommit(land, settings.batch, assembler.notify, writer=writer)
+        ingest = SpanIngest(commit, partial(scores.add, engine), retention_days=retention_days, counters=self._counters)
+        assembler.start()
+        commit.start()
+        return SpanIn(commit, ingest, assembler)
+
+
+class _Sink:
+    """The receiver's way to the ingest of spans, which may not be open yet."""
+
+    def __init__(self, spans: Once[SpanIn]) -> None:
+        self._spans = spans
+
+    async def spans(self, body: bytes, caller: Caller) -> Outcome:
+        return await (await self._ingest()).spans(body, caller)
+
+    async def scores(self, scores: Sequence[Score]) -> None:
+        await (await self._ingest()).scores(scores)
+
+    async def _ingest(self) -> SpanIngest:
+        made = self._spans.made
+        if made is None:
+            made = await asyncio.to_thread(self._spans)
+        return made.ingest
+
+
+def build(settings: Settings) -> App:
+    """The parts of a workspace; nothing is opened yet."""
+    return App(settings)

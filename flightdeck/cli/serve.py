@@ -1,0 +1,85 @@
+"""``flightdeck serve``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flightdeck.cli.inprocess import needs_server
+
+if TYPE_CHECKING:
+    from flightdeck.settings import Settings
+
+PORT = click.IntRange(0, 65_535)
+PROCESS = "flightdeck.server.process"
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; also of OTLP, unless it has its own.  [default: 127.0.0.1]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="Port of the API and the page; 0 takes any free one.  [default: 8765]",
+)
+@click.option("--otlp-grpc-port", type=click.IntRange(0, 65_535), help="Port of OTLP over gRPC.  [default: 4317]")
+@click.option("--otlp-http-port", type=PORT, help="Port of OTLP over HTTP.  [default: 4318]")
+@click.option("--reload", is_flag=True, hidden=True)
+@click.option("--sqlite-lock-timeout", type=float, hidden=True)
+@click.option("--retry-sqlite-lock/--no-retry-sqlite-lock", default=None, hidden=True)
+def serve(
+    host: str | None,
+    port: int | None,
+    otlp_grpc_port: int | None,
+    otlp_http_port: int | None,
+    reload: bool,
+    sqlite_lock_timeout: float | None,
+    retry_sqlite_lock: bool | None,
+) -> None:
+    """Serve the workspace in the current folder: API and page, OTLP over gRPC and over HTTP.
+
+    When all is ready, one line on stderr names the addresses. A default OTLP port that is taken is left out with a
+    warning; one that was asked for is an error. SIGTERM and Ctrl-C finish what was begun and exit with 0.
+
+    \b
+    Examples:
+      flightdeck serve
+      flightdeck serve --port 0 --otlp-grpc-port 0 --otlp-http-port 0
+      FLIGHTDECK_LOCAL_API_TOKEN=secret flightdeck serve --host 0.0.0.0
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
+    ignored = (
+        ("--reload", reload),
+        ("--sqlite-lock-timeout", sqlite_lock_timeout is not None),
+        ("--retry-sqlite-lock", retry_sqlite_lock is not None),
+    )
+    for name, given in ignored:
+        if given:
+            click.echo(f"NOTICE: {name} has no effect any more.", err=True)
+    with needs_server("flightdeck serve"):
+        process = importlib.import_module(PROCESS)
+    from flightdeck.settings import load
+
+    folder = Path(os.environ.get("FLIGHTDECK_WORKSPACE") or ".")
+    if not (folder / "flightdeck.yaml").exists():
+        click.echo(
+            f"NOTICE: no flightdeck.yaml in {folder.resolve()}: serving with defaults, data in .flightdeck/. "
+            "`flightdeck init` writes one.",
+            err=True,
+        )
+    flags = {"server": {name: value for name, value in (("host", host), ("port", port)) if value is not None}}
+    settings = load(flags, workspace=folder)
+    ports = {"grpc": otlp_grpc_port, "http": otlp_http_port}
+    endpoints = {name: f"{_otlp_host(settings, name)}:{port}" for name, port in ports.items() if port is not None}
+    protocols = {name: {"endpoint": endpoint} for name, endpoint in endpoints.items()}
+    process.run(load({**flags, "receivers": {"otlp": {"protocols": protocols}}}, workspace=folder))
+
+
+def _otlp_host(settings: Settings, name: str) -> str:
+    """Where a receiver listens whose port was chosen: at its own address if it has one, else where the API does."""
+    protocols = settings.receivers.otlp.protocols
+    protocol = protocols.grpc if name == "grpc" else protocols.http
+    own = protocol is not None and protocols.explicit("grpc" if name == "grpc" else "http")
+    return protocol.host if protocol is not None and own else settings.server.host

@@ -1,0 +1,76 @@
+"""Our errors as answers of the HTTP API: one table, 1.3's JSON shapes (``{"detail": …}``)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+
+from flightdeck import errors
+
+STATUS: tuple[tuple[type[errors.FlightDeckError], int], ...] = (
+    (errors.Invalid, 400),
+    (errors.Unauthenticated, 401),
+    (errors.Forbidden, 403),
+    (errors.NotFound, 404),
+    (errors.Conflict, 409),
+    (errors.Blocked, 409),
+    (errors.TooLarge, 413),
+    (errors.Busy, 429),
+    (errors.Retryable, 503),
+)
+"""Status by error; the first row that fits counts. Anything else is a fault of ours: 500."""
+
+
+def answer(error: errors.FlightDeckError) -> JSONResponse:
+    """The answer that says what is wrong; Retryable errors say when to come back."""
+    status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+    detail: Any = str(error)
+    if isinstance(error, errors.Blocked):
+        detail = {"message": error.message, "reasons": list(error.reasons)}
+    headers = {}
+    if isinstance(error, errors.Retryable):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    return JSONResponse({"detail": detail}, status, headers)
+
+
+LONGEST_UNREADABLE = 64 * 1024
+"""Bytes up to which an answer repeats the input that it can't read."""
+
+
+def unreadable(problems: Sequence[Any]) -> Response:
+    """The answer to input that does not fit: 422 with FastAPI's list of problems.
+
+    Numbers that JSON does not have are shown as null; input that is long, or holds huge integers, is not repeated.
+    """
+    try:
+        content = orjson.dumps({"detail": jsonable_encoder(problems)})
+    except TypeError:  # an integer of more than 64 bits
+        content = b""
+    if not 0 < len(content) <= LONGEST_UNREADABLE:
+        short = [{key: value for key, value in problem.items() if key != "input"} for problem in problems[:100]]
+        content = orjson.dumps({"detail": jsonable_encoder(short)})
+    return Response(content, 422, media_type="application/json")
+
+
+def install(api: FastAPI) -> None:
+    """Makes an application answer our errors by the table."""
+
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        del request
+        assert isinstance(error, errors.FlightDeckError)  # noqa: S101 - registered for these only
+        return answer(error)
+
+    async def handle_unreadable(request: Request, error: Exception) -> Response:
+        del request
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for these only
+        return unreadable(error.errors())
+
+    api.add_exception_handler(errors.FlightDeckError, handle)
+    api.add_exception_handler(RequestValidationError, handle_unreadable)

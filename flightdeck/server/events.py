@@ -1,0 +1,88 @@
+"""``POST /v1/events``: native RunEvents in, exact counts out."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from flightdeck.app import App
+from flightdeck.errors import FlightDeckError, Permanent
+from flightdeck.ingest.events import MalformedBody, rows_of
+from flightdeck.models import RunEvent
+from flightdeck.server.auth import may_write
+from flightdeck.server.errors import LONGEST_UNREADABLE, unreadable
+
+MOST_UNAUTHORISED = 1024 * 1024
+"""Bytes that are read of a caller who may not write, only to tell a malformed body from a refusal, as 1.3 does."""
+
+
+def router(app: App) -> APIRouter:
+    """The route."""
+    routes = APIRouter(tags=["runs"])
+
+    @routes.post("/v1/events", openapi_extra=_OPENAPI)
+    async def ingest(request: Request) -> Response:
+        """Stores RunEvents, all of a request or none; answers when they are stored.
+
+        ``inserted`` were new, ``duplicates`` known, ``conflicts`` are the run ids that are known with other content.
+        """
+        try:
+            may_write(app.access, request)
+        except Permanent as refusal:
+            return await _refuse(app, request, refusal)
+        body = await request.body()
+        try:
+            _is_json(request, body)
+            committed = await asyncio.to_thread(lambda: app.events().submit(body))
+        except MalformedBody as error:
+            return unreadable(error.problems)
+        counts = await asyncio.wrap_future(committed)
+        return JSONResponse(asdict(counts))
+
+    return routes
+
+
+def _is_json(request: Request, body: bytes) -> None:
+    """Raises MalformedBody for a body that does not say it is JSON: it counts as a text, which is no object."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    main, _, sub = kind.partition("/")
+    if main != "application" or not (sub == "json" or sub.endswith("+json")):
+        shown = body[:LONGEST_UNREADABLE].decode("utf-8", "replace")
+        message = "Input should be a valid dictionary or object to extract fields from"
+        raise MalformedBody([{"type": "model_attributes_type", "loc": ["body"], "msg": message, "input": shown}])
+
+
+async def _refuse(app: App, request: Request, refusal: FlightDeckError) -> Response:
+    """The refusal, unless a short body is malformed, which is told first."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_UNAUTHORISED:
+            raise refusal
+    try:
+        _is_json(request, body)
+        await asyncio.to_thread(lambda: rows_of(body, app.ledger().release_index()))
+    except MalformedBody as error:
+        return unreadable(error.problems)
+    except Permanent:
+        pass
+    raise refusal
+
+
+def _openapi() -> dict[str, Any]:
+    event = RunEvent.model_json_schema(ref_template="#/components/schemas/{model}")
+    event.pop("$defs", None)
+    events = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "object", "title": "RunEvent", "required": event["required"]},
+    }
+    schema = {"type": "object", "required": ["events"], "properties": {"events": events}}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+_OPENAPI = _openapi()

@@ -1,0 +1,55 @@
+"""Routes over pricing tables: list, import."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+
+from flightdeck.app import App
+from flightdeck.models import PricingTable
+from flightdeck.server.auth import may_write, readers
+
+
+class Import(BaseModel):
+    """A pricing table to import."""
+
+    table: PricingTable
+    replace: bool = False
+    reason: str | None = None
+    actor: str = "http"
+
+
+def router(app: App) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(tags=["pricing"])
+    may_read = Depends(readers(app.access))
+
+    @routes.get("/v1/pricing", dependencies=[may_read])
+    def pricing(provider: str | None = None, pricing_version: str | None = None) -> dict[str, Any]:
+        """The imported tables, or the one of this provider and version."""
+        tables = app.ledger().pricing
+        if provider is not None and pricing_version is not None:
+            return {"tables": [tables.get(provider, pricing_version).model_dump(mode="json")]}
+        wanted = [key for key in tables.versions() if provider in (None, key[0]) and pricing_version in (None, key[1])]
+        return {"tables": [tables.get(*key).model_dump(mode="json") for key in wanted]}
+
+    @routes.post("/v1/pricing")
+    def import_pricing(wanted: Import, request: Request) -> dict[str, str]:
+        """Imports a pricing table; to replace one, say so and why."""
+        may_write(app.access, request)
+        action = app.ledger().pricing.import_table(
+            wanted.table,
+            import_id=f"pim_{uuid.uuid4().hex[:12]}",
+            now=datetime.now(UTC),
+            replace=wanted.replace,
+            reason=wanted.reason,
+            actor=wanted.actor,
+        )
+        table = wanted.table
+        return {"provider": table.provider, "pricing_version": table.pricing_version, "action": action}
+
+    return routes

@@ -1,0 +1,294 @@
+"""Commands over the ledger: output and exit codes are 1.3's, which scripts read."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from flightdeck import __version__
+from flightdeck.cli.main import COMMANDS, cli
+from tests.serving import environment
+
+RELEASE = """\
+api_version: v1
+kind: Release
+metadata: {{name: support-agent, version: "{version}"}}
+spec:
+  agent: {{agent_id: agent_support}}
+  runtime: {{provider: openai, model: gpt-4.1-mini}}
+  prompts: {{system_ref: prompts/system.md}}
+  pricing_reference: {{provider: openai, pricing_version: p1}}
+"""
+TABLE = """\
+provider: openai
+pricing_version: p1
+entries:
+- {model: gpt-4.1-mini, input_usd_per_1k_tokens: 1, output_usd_per_1k_tokens: 2}
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one; no settings in the environment."""
+    for name in ("FLIGHTDECK_URL", "FLIGHTDECK_LOCAL_API_TOKEN", "FLIGHTDECK_WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def initialised(workspace: Path) -> Path:
+    assert run("init").exit_code == 0
+    return workspace
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
+
+
+def bundle(folder: Path, version: str = "1.0.0") -> Path:
+    (folder / "prompts").mkdir(parents=True)
+    (folder / "prompts" / "system.md").write_text("You help.\n")
+    (folder / "release.yaml").write_text(RELEASE.format(version=version))
+    return folder
+
+
+def test_the_version_in_both_forms():
+    assert run("--version").stdout == f"flightdeck, version {__version__}\n"
+    assert run("version").stdout == f"flightdeck {__version__}\n"
+    assert run("version", "--json").stdout == f'{{"name": "flightdeck-ai", "version": "{__version__}"}}\n'
+
+
+def test_init_writes_a_configuration_once(workspace):
+    assert run("init").stdout.splitlines()[0] == "Wrote flightdeck.yaml"
+    again = run("init")
+    assert (again.exit_code, again.stderr) == (1, "Error: flightdeck.yaml already exists\n")
+    assert "default_environment: local" in (workspace / "flightdeck.yaml").read_text()
+
+
+def test_register_prints_the_id_and_nothing_else(initialised):
+    bundle(initialised / "one")
+    first, second = run("release", "register", "one"), run("release", "register", "one")
+    assert re.fullmatch(r"rel_[0-9a-f]{12}\n", first.stdout)
+    assert first.stdout != second.stdout, "the same bundle twice is two releases"
+
+
+def test_list_has_five_columns_newest_first(initialised):
+    bundle(initialised / "one")
+    old = run("release", "register", "one").stdout.strip()
+    new = run("release", "register", "one", "--env", "prod").stdout.strip()
+    rows = [line.split("\t") for line in run("release", "list").stdout.splitlines()]
+    assert [row[:4] for row in rows] == [
+        [new, "agent_support", "1.0.0", "prod"],
+        [old, "agent_support", "1.0.0", "local"],
+    ]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", row[4]) for row in rows)
+
+
+def test_show_prints_the_record(initialised):
+    bundle(initialised / "one")
+    release_id = run("release", "register", "one").stdout.strip()
+    shown = json.loads(run("release", "show", release_id).stdout)
+    assert list(shown) == [
+        "release_id",
+        "agent_id",
+        "version",
+        "environment",
+        "checksum",
+        "artifact_json",
+        "created_at",
+    ]
+    assert shown["created_at"].endswith("Z")
+    assert shown["artifact_json"]["metadata"]["description"] is None
+    missing = run("release", "show", "rel_nope")
+    assert (missing.exit_code, missing.stderr) == (1, "Error: Unknown release: rel_nope\n")
+
+
+def test_verify_tells_changed_files_by_exit_code_2(initialised):
+    folder = bundle(initialised / "one")
+    release_id = run("release", "register", "one").stdout.strip()
+    checksum = json.loads(run("release", "show", release_id).stdout)["checksum"]
+    assert run("release", "verify", release_id, "--path", "one").stdout == (
+        f"OK: checksum matches for {release_id}\n  sha256={checksum}\n"
+    )
+    (folder / "prompts" / "system.md").write_text("You help not.\n")
+    changed = run("release", "verify", release_id, "--path", "one")
+    assert changed.exit_code == 2
+    lines = changed.stderr.splitlines()
+    assert lines[0] == f"CHECKSUM MISMATCH for {release_id}"
+    assert lines[1] == f"  stored (DB):      {checksum}"
+    assert re.fullmatch(r"  recomputed \(disk\): [0-9a-f]{64}", lines[2])
+    assert run("release", "verify", "rel_nope", "--path", "one").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- a\n- b\n", "release.yaml"),
+        ("metadata: {name: x\n", "release.yaml"),
+        ("metadata: {name: x, version: '1'}\n", "spec"),
+    ],
+)
+def test_a_bad_release_is_one_line(initialised, text, said):
+    (initialised / "release.yaml").write_text(text)
+    failed = run("release", "register", "release.yaml")
+    assert failed.exit_code == 1
+    assert re.fullmatch(r"Error: [^\n]*" + re.escape(said) + r"[^\n]*\n", failed.stderr)
+
+
+def test_pricing_import_show_and_replace(initialised):
+    (initialised / "p.yaml").write_text(TABLE)
+    assert run("pricing", "import", "p.yaml").stdout == "Imported openai/p1\n"
+    again = run("pricing", "import", "p.yaml")
+    assert (again.exit_code, again.stderr) == (
+        1,
+        "Error: Pricing table already exists for openai/p1. Use --replace to override.\n",
+    )
+    unsaid = run("pricing", "import", "p.yaml", "--replace")
+    assert (unsaid.exit_code, unsaid.stderr) == (
+        1,
+        "Error: --reason is required when using --replace for pricing imports.\n",
+    )
+    assert run("pricing", "import", "p.yaml", "--replace", "--reason", "typo").stdout == "Replaced openai/p1\n"
+    assert json.loads(run("pricing", "show", "--provider", "openai", "--version", "p1").stdout) == {
+        "provider": "openai",
+        "pricing_version": "p1",
+        "entries": [
+            {
+                "model": "gpt-4.1-mini",
+                "input_usd_per_1k_tokens": 1.0,
+                "output_usd_per_1k_tokens": 2.0,
+                "cached_input_usd_per_1k_tokens": None,
+            }
+        ],
+    }
+    missing = run("pricing", "show", "--provider", "x", "--version", "y")
+    assert (missing.exit_code, missing.stderr) == (1, "Error: Pricing table not found: x/y\n")
+
+
+@pytest.mark.parametrize("price", ["-1", ".nan", ".inf", "many"])
+def test_a_price_that_is_none_is_refused(initialised, price):
+    (initialised / "p.yaml").write_text(
+        TABLE.replace("input_usd_per_1k_tokens: 1", f"input_usd_per_1k_tokens: {price}")
+    )
+    failed = run("pricing", "import", "p.yaml")
+    assert failed.exit_code == 1
+    assert re.fullmatch(r"Error: [^\n]*(input_usd_per_1k_tokens|is no price)[^\n]*\n", failed.stderr)
+
+
+def test_policy_set_and_show(initialised):
+    default = json.loads(run("policy", "show").stdout)
+    assert default["policy_id"] == "default"
+    assert default["require_high_diff_confidence"] is True
+    (initialised / "policy.yaml").write_text("{policy_id: mine, max_cost_per_run_usd: 4}")
+    assert run("policy", "set", "policy.yaml").stdout == "Set policy mine\n"
+    assert json.loads(run("policy", "show").stdout) == {
+        **default,
+        "policy_id": "mine",
+        "max_cost_per_run_usd": 4.0,
+    }
+
+
+def test_an_unknown_key_of_a_policy_names_the_nearest_one(initialised):
+    (initialised / "policy.yaml").write_text("max_cost_per_run: 4\n")
+    failed = run("policy", "set", "policy.yaml")
+    assert failed.exit_code == 1
+    assert "unknown key max_cost_per_run; did you mean max_cost_per_run_usd?" in failed.stderr
+
+
+def test_a_folder_that_is_no_workspace_says_what_to_do(workspace):
+    failed = run("release", "list")
+    assert failed.exit_code == 1
+    assert "flightdeck init" in failed.stderr
+    assert not list(workspace.iterdir()), "nothing is made by looking"
+
+
+def test_workspace_info_in_both_forms(initialised):
+    facts = json.loads(run("workspace", "info", "--json").stdout)
+    assert facts.keys() >= {
+        "actions_total",
+        "db_backend",
+        "db_target",
+        "default_environment",
+        "policy_configured",
+        "pricing_catalog_configured",
+        "pricing_catalog_path",
+        "pricing_tables_total",
+        "promoted_pointers_total",
+        "promotion_requires_approval",
+        "releases_total",
+        "run_events_total",
+        "schema_version",
+        "server_version",
+        "webhooks_configured",
+        "webhooks_enabled",
+        "workspace_path",
+    }
+    assert (facts["releases_total"], facts["workspace_path"]) == (0, str(initialised))
+    assert f"FlightDeck workspace info ({__version__})" in run("workspace", "info").stdout
+
+
+def test_doctor_checks_and_backs_up(initialised):
+    bundle(initialised / "one")
+    run("release", "register", "one")
+    done = run("doctor", "--backup", "saved/copy.db")
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Backed up database to saved/copy.db"
+    assert lines[1].startswith("ok    schema_migrations: ")
+    assert re.fullmatch(r"Doctor: \d+ check\(s\), all passed\.", lines[-1])
+    assert (initialised / "saved" / "copy.db").read_bytes().startswith(b"SQLite format 3\0")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["release"],
+        ["release", "diff", "a"],
+        ["release", "diff", "a", "b"],
+        ["runs", "list", "r", "--window", "7d", "--limit", "501"],
+        ["runs", "list", "r", "--window", "7d", "--offset", "-1"],
+        ["nonsense"],
+        ["policy", "set", "missing.yaml"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(initialised, arguments):
+    assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help_with_its_line_in_the_list(name):
+    done = run(name, "--help")
+    assert done.exit_code == 0
+    listed = run("--help").stdout
+    assert re.search(rf"^  {name} ", listed, re.MULTILINE)
+
+
+def test_a_light_start_imports_nothing_big():
+    """What a command imports before it runs decides how long every command takes to start."""
+    code = (
+        "import sys, flightdeck.cli.main, flightdeck.cli.release, flightdeck.cli.connection;"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True, timeout=60
+    )
+    heavy = {
+        "pydantic",
+        "httpx",
+        "fastapi",
+        "sqlalchemy",
+        "clickhouse_connect",
+        "chdb",
+        "grpc",
+        "numpy",
+        "scipy",
+        "yaml",
+    }
+    assert not heavy & set(done.stdout.split())
