@@ -108,8 +108,8 @@ def diff(request: DiffRequest, ledger: Ledger, evidence: Evidence, options: Opti
         policy=judgement.policy,
         verdict=judgement.verdict,
         data_quality=DiffQuality(
-            baseline=evidence.quality(cohorts[0], baseline.agent_id),
-            candidate=evidence.quality(cohorts[1], candidate.agent_id),
+            baseline=evidence.quality(cohorts[0], agent_id=baseline.agent_id),
+            candidate=evidence.quality(cohorts[1], agent_id=candidate.agent_id),
         ),
     )
 

@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol
 
 from flightdeck.judge.policy import Side
 from flightdeck.models import DataQuality
 from flightdeck.pricing.tariff import PICO_PER_USD, Tariff, UsageKey
 from flightdeck.store.cells import Cell
 from flightdeck.store.cohort import CohortQuery
+
+
+class Quality(Protocol):
+    """Counts the runs of a cohort whose data is worth a second look; the agent finds those without a release."""
+
+    def __call__(self, cohort: CohortQuery, *, agent_id: str) -> DataQuality:
+        """The counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +31,12 @@ class Evidence:
     Attributes:
         usage_keys: which models the runs of a cohort used, and in which input tiers.
         cells: sums of finished runs, priced by tariffs.
-        quality: counts of a cohort's runs whose data is worth a second look; the agent finds those without a release.
+        quality: counts of odd runs.
     """
 
     usage_keys: Callable[[CohortQuery], Sequence[UsageKey]]
     cells: Callable[[CohortQuery, Sequence[Tariff]], Sequence[Cell]]
-    quality: Callable[[CohortQuery, str], DataQuality]
+    quality: Quality
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from flightdeck.models import ReleaseRecord
 from flightdeck.releases.evidence import Evidence
@@ -13,9 +14,9 @@ from flightdeck.store.client import Engine
 def evidence(engine: Engine) -> Evidence:
     """The real store, as a diff asks it."""
     return Evidence(
-        usage_keys=lambda cohort: cells.usage_keys(engine, cohort),
-        cells=lambda cohort, tariffs: cells.cells(engine, cohort, tariffs),
-        quality=lambda cohort, agent: quality.quality(engine, cohort, agent_id=agent),
+        usage_keys=partial(cells.usage_keys, engine),
+        cells=partial(cells.cells, engine),
+        quality=partial(quality.quality, engine),
     )
 
 
