@@ -74,3 +74,19 @@ def unassigned_traces(engine: Engine, service: str, version: str, *, limit: int 
     parameters = {"service": service, "version": version, "limit": limit}
     for workspace, trace_id in engine.query(_UNASSIGNED, parameters).rows():
         yield int(workspace), str(trace_id)
+
+
+_SERVICES = """
+SELECT DISTINCT agent_id, service_name, service_version
+FROM findings FINAL
+ARRAY JOIN
+    `found.kind` AS kind, `found.agent_id` AS agent_id, `found.service_name` AS service_name,
+    `found.service_version` AS service_version
+WHERE kind = 'unassigned'
+LIMIT 10000
+"""
+
+
+def unassigned_services(engine: Engine) -> list[tuple[str, str, str]]:
+    """Agent, service and version of runs that no release could be named for."""
+    return [(str(agent), str(service), str(version)) for agent, service, version in engine.query(_SERVICES).rows()]

@@ -15,10 +15,12 @@ from functools import cache
 from importlib import resources
 
 from flightdeck.otel import semconv
-from flightdeck.otel.semconv import Row
+from flightdeck.otel.rows import Row
 from flightdeck.otel.spans import SPAN_FIELDS, Column
 from flightdeck.store.client import Engine
-from flightdeck.store.mapping import NONE, SORTS, select
+from flightdeck.store.lookup import SORTS
+from flightdeck.store.mapping import select
+from flightdeck.store.readers import NONE
 
 SPANS = "spans"
 _PREFIX = "otlp_traces_"

@@ -1,238 +1,19 @@
 """The SQL form of the attribute table: a query that makes rows of ``spans`` of landed OTLP requests.
 
-It is generated from ``otel/semconv.py`` and knows no key of any dialect. The Python form of the same rows and readers
-is ``otel/spans.py``; a test demands that both make equal spans of the same payload.
-
-How attributes are read. Each key of the table has a code, and consecutive rows of a field with the same simple reader
-are one *segment*: their codes follow one another in the order of the rows. One pass over the attributes looks every key
-up, drops what its reader would refuse and sorts the rest by code, so that one ``indexOf`` per segment finds the first
-row that yields a value. Any other row, and a key that feeds several fields, is a segment of its own; there the reader
-is applied to what the lookup finds. Lambdas take arrays as arguments and capture nothing: a captured column would be
-copied for every element.
+It is generated from ``otel/semconv.py`` and knows no key of any dialect. The Python form of the same rows is
+``otel/spans.py``; a test demands that both make equal spans of the same payload.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import count, groupby
+from collections.abc import Iterable, Iterator, Sequence
 
 from flightdeck.otel import semconv
-from flightdeck.otel.semconv import Field, Kind, Map, Part, Plain, Release, Row, Source, Sum, Tail, Type, User
-
-# A code: what the lookup checks (a class), the segment's number, the row's place in it. Above the attribute's index in `x`.
-PLACES = 64
-CLASSES = PLACES * 1024
-INDEX_BITS = 32
-UNCHECKED = 0
-CHECKED = {Type.TEXT: 1, Type.INTEGER: 2, Type.FLAG: 3}
-
-# Sorts of value: the numbers of AnyValue's fields in landing.proto.
-SORTS = {"string_value": 1, "bool_value": 2, "int_value": 3, "double_value": 4}
-TEXT, FLAG, INTEGER, DOUBLE = SORTS.values()
-
-# Every number and flag in this SQL is at least 0, or this.
-NONE = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Consecutive rows of a field that one lookup answers. ``number`` is the segment's, or that of a shared key.
-
-    ``simple``: the lookup itself drops a value that the rows' reader would refuse.
-    """
-
-    number: int
-    rows: tuple[Row, ...]
-    simple: bool
-
-    def sources(self) -> set[Source]:
-        """Where the rows' attributes stand."""
-        return {row.source for row in self.rows}
-
-
-def literal(text: str) -> str:
-    """A text as SQL."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def segments(table: Sequence[Row]) -> dict[str, list[Segment]]:
-    """The table cut into segments, by field, in the order of the rows."""
-    uses = Counter((row.source, row.key) for row in table)
-    shared: dict[tuple[Source, str], int] = {}
-    found: dict[str, list[Segment]] = {}
-    numbers = count(1)
-
-    def simple(row: Row) -> bool:
-        return isinstance(row.reader, Plain | User) and uses[row.source, row.key] == 1
-
-    for field in dict.fromkeys(row.field for row in table):
-        rows = [row for row in table if row.field == field]
-        for _, run in groupby(rows, key=lambda row: (row.type, type(row.reader)) if simple(row) else id(row)):
-            segment = tuple(run)
-            first = segment[0]
-            if len(segment) >= PLACES:
-                raise ValueError(f"{len(segment)} rows of {field} in one segment are too many: at most {PLACES - 1}")
-            if not simple(first) and isinstance(first.reader, Plain) and first.type is not Type.TEXT:
-                raise ValueError(f"{first.key} feeds several fields; only texts may be read there as they are")
-            number = next(numbers) if simple(first) else shared.setdefault((first.source, first.key), next(numbers))
-            found.setdefault(field, []).append(Segment(number, segment, simple(first)))
-    return found
-
-
-class Lookup:
-    """The SQL that finds the keys of one source, a span or a resource.
-
-    Args:
-        source: whose attributes.
-        prefix: of the names of all columns made here.
-        attributes: the SQL of the array of attributes.
-        table: the table in segments.
-    """
-
-    def __init__(self, source: Source, prefix: str, attributes: str, table: Mapping[str, Sequence[Segment]]) -> None:
-        self._prefix = prefix
-        self._attributes = attributes
-        self._codes: dict[str, int] = {}
-        self._segments: dict[int, None] = {}
-        for segment in (segment for field in table.values() for segment in field):
-            for place, row in enumerate(segment.rows, 1):
-                if row.source is source:
-                    class_ = CHECKED[row.type] if segment.simple else UNCHECKED
-                    self._codes[row.key] = class_ * CLASSES + segment.number * PLACES + place
-                    self._segments[segment.number] = None
-
-    def steps(self) -> Iterator[list[str]]:
-        """The lookup in steps, each over the columns of the one before."""
-        p, keys, codes = self._prefix, ", ".join(map(literal, self._codes)), ", ".join(map(str, self._codes.values()))
-        value = f"{self._attributes}.value"
-        # First out of the nested type: the engine writes a type's name out wherever it compares two.
-        yield [
-            f"arrayMap(k -> toUInt32(transform(k, [{keys}], [{codes}], 0)), {self._attributes}.key) AS {p}_code",
-            f"{value}.string_value AS {p}_texts",
-            f"CAST({value}.value, 'Array(UInt8)') AS {p}_sorts",
-            f"{value}.int_value AS {p}_ints",
-            f"{value}.double_value AS {p}_doubles",
-            f"{value}.bool_value AS {p}_flags",
-        ]
-        tests, number, arrays = f"intDiv(c, {CLASSES}) = {CHECKED[Type.TEXT]}, t != ''", "", ""
-        if any(code >= CHECKED[Type.INTEGER] * CLASSES for code in self._codes.values()):
-            integer = f"""multiIf(s = {INTEGER}, {_bounded("i")}, s = {DOUBLE}, {_from_double("d")},
-                s = {TEXT}, {_from_text("t")}, {NONE})"""
-            yield [
-                f"""arrayPushFront(arrayMap((c, s, t, i, d, b) -> multiIf(intDiv(c, {CLASSES}) = {CHECKED[Type.INTEGER]}, {integer},
-                intDiv(c, {CLASSES}) < {CHECKED[Type.FLAG]}, {NONE}, s = {FLAG}, toInt64(b), {NONE}),
-                {p}_code, {p}_sorts, {p}_texts, {p}_ints, {p}_doubles, {p}_flags), {NONE})
-                AS {p}_numbers"""
-            ]
-            tests, number, arrays = f"{tests}, intDiv(c, {CLASSES}) > 0, n >= 0", "n, ", f"arrayPopFront({p}_numbers), "
-        yield [
-            f"""arraySort(arrayFilter(x -> x > 0, arrayMap((c, t, {number}i) ->
-            if(multiIf(c = 0, 0, {tests}, 1), bitShiftLeft(toUInt64(c), {INDEX_BITS}) + i, 0),
-            {p}_code, {p}_texts, {arrays}arrayEnumerate({p}_code)))) AS {p}_x"""
-        ]
-        segment = f"intDiv(bitShiftRight(x, {INDEX_BITS}) MOD {CLASSES}, {PLACES})"
-        yield [f"arrayMap(x -> toUInt16({segment}), {p}_x) AS {p}_segment"]
-        yield [column for n in self._segments for column in self._found(n)]
-
-    def _found(self, n: int) -> Iterator[str]:
-        """What was found for a segment: the place of its row, text and number, or 0, "" and ``NONE``."""
-        p = self._prefix
-        found = f"{p}_x[indexOf({p}_segment, {n})]"
-        at = f"bitAnd({found}, {(1 << INDEX_BITS) - 1})"
-        yield f"bitShiftRight({found}, {INDEX_BITS}) MOD {PLACES} AS {p}_place{n}"
-        yield f"toValidUTF8({p}_texts[{at}]) AS {p}_text{n}"
-        yield f"{p}_numbers[{at} + 1] AS {p}_number{n}"
-
-
-def _bounded(number: str) -> str:
-    """Negative is 0, too large is none."""
-    return f"if({number} > {semconv.MOST_TOKENS}, {NONE}, greatest({number}, 0))"
-
-
-def _from_double(number: str) -> str:
-    """Cut to the integer; bounds first, since a cast wraps."""
-    bounds = f"NOT isFinite({number}), {NONE}, {number} < 0, 0, {number} >= {semconv.MOST_TOKENS + 1}, {NONE}"
-    return f"multiIf({bounds}, toInt64({number}))"
-
-
-def _from_text(text: str) -> str:
-    """A decimal string; behind a minus any digits are 0."""
-    negative = f"if(match({text}, '^-[0-9]+$'), 0, {NONE})"
-    return f"if(startsWith({text}, '-'), {negative}, {_from_digits(text)})"
-
-
-def _from_digits(text: str) -> str:
-    number = f"toInt64OrDefault({text}, toInt64({NONE}))"
-    return f"if({number} > {semconv.MOST_TOKENS}, {NONE}, {number})"
-
-
-# --- readers ------------------------------------------------------------------------------------------
-
-
-def _read_text(row: Row, text: str) -> str:
-    """SQL of a text reader applied to a text; "" is none."""
-    match row.reader:
-        case Map():
-            return _mapped(row.reader, text)
-        case Tail():
-            unknown = literal(semconv.UNKNOWN_ERROR)
-            return f"if({text} = {unknown}, '', substring({text}, length({text}) - position(reverse({text}), '.') + 2))"
-        case Release():
-            return f"if(match({text}, {literal(f'^(?:{semconv.RELEASE_ID})$')}), {text}, '')"
-        case User():
-            return f"if({text} = '', '', concat('u_', lower(hex(substring(SHA256({text}), 1, 6)))))"
-        case _:
-            return text
-
-
-def _mapped(reader: Map, text: str) -> str:
-    """The exact patterns first, then those with a star, in their order."""
-    text = f"lowerUTF8({text})" if reader.lower else text
-    exact = [(pattern, value) for pattern, value in reader.table if "*" not in pattern]
-    stars = [(pattern, value) for pattern, value in reader.table if "*" in pattern]
-    rest = text if reader.keep else "''"
-    if stars:
-        tests = (
-            f"{'endsWith' if pattern.startswith('*') else 'startsWith'}({text}, {literal(pattern.strip('*'))})"
-            f", {literal(value)}"
-            for pattern, value in stars
-        )
-        rest = f"multiIf({text} = '', '', {', '.join(tests)}, {rest})"
-    if not exact:
-        return rest
-    patterns, values = (", ".join(map(literal, column)) for column in zip(*exact, strict=True))
-    return f"transform({text}, [{patterns}], [{values}], {rest})"
-
-
-def _read_number(row: Row, found: str) -> str:
-    """SQL of a number or flag reader. ``found`` has {} for what was found."""
-    text = found.format("text")
-    match row.reader:
-        case Part():
-            digits = f"extract({text}, {literal(semconv.part_pattern(row.reader.name))})"
-            return f"if({text} = '', {NONE}, {_from_digits(digits)})"
-        case Sum():
-            numbers = f"extractAll({text}, {literal(semconv.sum_pattern(row.reader.name))})"
-            return f"if({text} = '', {NONE}, {_added(numbers)})"
-        case Map():
-            return f"if({_mapped(row.reader, text)} = '', {NONE}, 1)"
-        case _:
-            return found.format("number")
-
-
-def _added(numbers: str) -> str:
-    """The sum of decimal strings; none without any, or when one or the sum is too large."""
-    total = f"arraySum(arrayMap(d -> least(toUInt64OrDefault(d, toUInt64({_MUCH})), {_MUCH}), {numbers}))"
-    return f"multiIf(empty({numbers}), {NONE}, {total} > {semconv.MOST_TOKENS}, {NONE}, toInt64({total}))"
-
-
-_MUCH = semconv.MOST_TOKENS + 1
-
-
-# --- fields -------------------------------------------------------------------------------------------
+from flightdeck.otel.rows import EXCEPTION_EVENT, Field, Row, Source, Type, rank_mark
+from flightdeck.otel.semconv import Kind
+from flightdeck.store.lookup import Lookup, Segment, segments
+from flightdeck.store.readers import literal, read_number, read_text
 
 
 class Fields:
@@ -303,19 +84,19 @@ class Fields:
         sources = segment.sources()
         found = f"{'r' if sources == {Source.RESOURCE} else 's'}_{{}}{segment.number}"
         if field.type is not Type.TEXT:
-            return _read_number(row, found)
+            return read_number(row, found)
         text = _better(segment.number) if len(sources) > 1 else found.format("text")
-        read = _cut(_read_text(row, text), field.length)
+        read = _cut(read_text(row, text), field.length)
         if not field.ranked:
             return read
-        marks, place = "".join(semconv.rank_mark(row.rank or 0) for row in segment.rows), found.format("place")
+        marks, place = "".join(rank_mark(row.rank or 0) for row in segment.rows), found.format("place")
         return f"if({place} = 0, '', concat(substring({literal(marks)}, {place}, 1), {read}))"
 
 
 def _of_events(row: Row) -> str:
     """The first event whose attribute yields a value."""
-    read = _read_text(row, f"toValidUTF8(v[indexOf(k, {literal(row.key)})])")
-    named = f"n = {literal(semconv.EXCEPTION_EVENT)}"
+    read = read_text(row, f"toValidUTF8(v[indexOf(k, {literal(row.key)})])")
+    named = f"n = {literal(EXCEPTION_EVENT)}"
     return f"""arrayFirst(e -> e != '', arrayMap((n, k, v) -> if({named}, {read}, ''),
         event_names, event_keys, event_texts))"""
 
@@ -334,7 +115,7 @@ def select(source: str, table: Sequence[Row], version: str) -> str:
     """The query that makes rows of ``spans`` of the landing table ``source``; ``version`` is SQL over their columns."""
     fields = Fields(table, "span", "resource")
     columns = [*_OF_SPAN, *(field.name for field in semconv.FIELDS)]
-    query = _nested(
+    return _nested(
         source,
         [
             ["arrayJoin(resource_spans) AS resources"],
@@ -347,7 +128,6 @@ def select(source: str, table: Sequence[Row], version: str) -> str:
         ],
         ["workspace", "landed_us", "writer", *columns, "version"],
     )
-    return query
 
 
 def _nested(source: str, steps: Iterable[Sequence[str]], wanted: Iterable[str]) -> str:
@@ -367,7 +147,7 @@ def _nested(source: str, steps: Iterable[Sequence[str]], wanted: Iterable[str]) 
     query, known = source, set(_REQUEST)
     for columns, handed in reversed(layers):
         listed = ", ".join([*sorted(handed & known), *columns])
-        query = f"SELECT {listed} FROM {query if query == source else f'({query})'}"
+        query = f"SELECT {listed} FROM {query if query == source else f'({query})'}"  # noqa: S608 (our own names)
         known |= {column.rpartition(" AS ")[2] for column in columns}
     return query
 
@@ -377,7 +157,7 @@ _REQUEST = ("workspace", "landed_us", "writer", "resource_spans")
 
 
 def _fixed(value: str, size: int) -> str:
-    """An id; one of another length is blank, since an error would cost the whole batch. The receiver lets none through."""
+    """An id. One of another length is blank: an error would cost the whole batch, and the receiver lets none through."""
     return f"toFixedString(if(length({value}) = {size}, {value}, ''), {size})"
 
 

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS writers
     pid        UInt32,
     settled_us Int64,
     seen_us    Int64,
-    gone       UInt8
+    life       Enum8('alive' = 0, 'left' = 1, 'settled' = 2)
 )
 ENGINE = ReplacingMergeTree(seen_us)
 ORDER BY writer

@@ -1,0 +1,156 @@
+"""Stored spans: which traces were touched, their spans, how many they are.
+
+Ids travel as one text in base64: ten thousand of them as SQL text cost more to parse than to look up. Rows come back
+column by column and become one :class:`~flightdeck.otel.spans.Span` each.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from operator import attrgetter, itemgetter
+
+from flightdeck.otel.spans import SPAN_FIELDS, Column, Span
+from flightdeck.store.client import Engine
+
+TraceKey = tuple[int, str]
+"""Workspace number and trace id (32 hex digits)."""
+
+TRACES_PER_QUERY = 5_000
+"""So many ids stay below what a served ClickHouse takes as one parameter (128 KiB)."""
+
+MOST_SPANS = 10_001
+"""Of a part of a trace no more are read: one more than are assembled, so that assembly sees that it was cut."""
+MOST_SPANS_OF_TRACE = 5 * MOST_SPANS
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """What one writer landed of a trace in a stretch of time. Times are Unix µs."""
+
+    workspace: int
+    trace_id: str
+    spans: int
+    first_us: int
+    last_us: int
+
+
+_TOUCHED = """
+SELECT workspace, lower(hex(trace_id)), count(), min(landed_us), max(landed_us)
+FROM spans
+PREWHERE landed_us > {after:UInt64} AND landed_us <= {until:UInt64}
+WHERE writer = {writer:UInt64}
+GROUP BY workspace, trace_id
+"""
+
+_BATCHES = """
+SELECT landed_us, count()
+FROM spans
+PREWHERE landed_us > {after:UInt64} AND landed_us <= {until:UInt64}
+WHERE writer = {writer:UInt64}
+GROUP BY landed_us
+ORDER BY landed_us
+"""
+
+_ID = "toFixedString(substring(base64Decode({ids:String}), i * 16 + 1, 16), 16)"
+_IDS = f"SELECT arrayJoin(arrayMap(i -> {_ID}, range({{count:UInt32}})))"
+_OF_TRACES = f"workspace = {{workspace:UInt32}} AND trace_id IN ({_IDS})"
+
+
+def _shown(name: str, column: Column) -> str:
+    """A column as :class:`Span` has it."""
+    if column is Column.TRACE_ID:
+        return f"lower(hex({name})) AS {name}_hex"
+    if column is Column.SPAN_ID:
+        return f"if({name} = toFixedString('', 8), '', lower(hex({name}))) AS {name}_hex"
+    return name
+
+
+_COLUMNS = ", ".join(_shown(name, column) for name, column in SPAN_FIELDS)
+
+# One row a span: the latest version. The order is that of the table, by trace.
+_NEWEST = f"""
+SELECT *
+FROM spans
+WHERE {_OF_TRACES}
+ORDER BY workspace, trace_id, span_id, version DESC
+LIMIT 1 BY workspace, trace_id, span_id
+"""  # noqa: S608 (all four are made of constants; ids are bound)
+
+_READ = f"SELECT {_COLUMNS} FROM ({_NEWEST}) LIMIT {MOST_SPANS} BY trace_id"  # noqa: S608
+
+# Of a trace that is too large the earliest spans of each of its parts (as otel/parts.py divides a trace).
+_READ_LARGE = f"""
+SELECT {_COLUMNS}
+FROM ({_NEWEST})
+ORDER BY start_ns, span_id
+LIMIT {MOST_SPANS} BY resource_release_id, service_name, service_version
+LIMIT {MOST_SPANS_OF_TRACE}
+"""  # noqa: S608
+
+_COUNT = f"""
+SELECT lower(hex(trace_id)), uniqExact(span_id) FROM spans WHERE {_OF_TRACES} GROUP BY trace_id
+"""  # noqa: S608
+
+
+def until(engine: Engine, writer: int, after_us: int, until_us: int, most_spans: int) -> int:
+    """How far to look at once: up to this landing time a writer landed at most so many spans, but at least a batch."""
+    batches = engine.query(_BATCHES, {"writer": writer, "after": after_us, "until": until_us})
+    total, reached = 0, until_us
+    for landed_us, spans in batches.rows():
+        if total and total + spans > most_spans:
+            return reached
+        total, reached = total + spans, landed_us
+    return until_us
+
+
+def touched(engine: Engine, writer: int, after_us: int, until_us: int) -> list[Touch]:
+    """The traces of which a writer landed spans after one landing time and until another."""
+    found = engine.query(_TOUCHED, {"writer": writer, "after": after_us, "until": until_us})
+    return [Touch(*row) for row in found.rows()]
+
+
+def read(engine: Engine, traces: Iterable[TraceKey]) -> dict[TraceKey, list[Span]]:
+    """The spans of traces, each span once in its latest version. A trace without spans is missing.
+
+    Of a part of a trace at most ``MOST_SPANS`` are read, those that started first.
+    """
+    found: dict[TraceKey, list[Span]] = {}
+    for workspace, ids in _portions(traces):
+        for trace_id, spans in _spans(engine, _READ, workspace, ids):
+            found[workspace, trace_id] = spans
+            if len(spans) == MOST_SPANS:
+                found[workspace, trace_id] = [
+                    span for _, part in _spans(engine, _READ_LARGE, workspace, [trace_id]) for span in part
+                ]
+    return found
+
+
+def count(engine: Engine, traces: Iterable[TraceKey]) -> dict[TraceKey, int]:
+    """How many distinct spans of each trace are stored. A trace without spans is missing."""
+    found: dict[TraceKey, int] = {}
+    for workspace, ids in _portions(traces):
+        for trace_id, spans in engine.query(_COUNT, _bound(workspace, ids)).rows():
+            found[workspace, trace_id] = spans
+    return found
+
+
+def _spans(engine: Engine, sql: str, workspace: int, ids: Sequence[str]) -> Iterator[tuple[str, list[Span]]]:
+    rows = (Span(*row) for row in engine.query(sql, _bound(workspace, ids)).rows())
+    for trace_id, spans in groupby(rows, key=attrgetter("trace_id")):
+        yield trace_id, list(spans)
+
+
+def _bound(workspace: int, ids: Sequence[str]) -> Mapping[str, object]:
+    packed = base64.b64encode(bytes.fromhex("".join(ids))).decode()
+    return {"workspace": workspace, "ids": packed, "count": len(ids)}
+
+
+def _portions(traces: Iterable[TraceKey]) -> Iterator[tuple[int, list[str]]]:
+    """Trace ids by workspace, as many at a time as one query takes."""
+    for workspace, of_workspace in groupby(sorted(set(traces)), key=itemgetter(0)):
+        ids = (trace_id for _, trace_id in of_workspace)
+        while portion := list(islice(ids, TRACES_PER_QUERY)):
+            yield workspace, portion
