@@ -48,7 +48,7 @@ types: setup ## mypy --strict
 	@$(BIN)/mypy
 
 contracts: setup ## import contracts of the rings
-	@$(BIN)/lint-imports --no-timings
+	@$(BIN)/lint-imports --no-logo
 
 generate: setup ## schemas and protobuf modules from their sources
 	@$(BIN)/python schemas/generate.py
