@@ -43,9 +43,12 @@ class Database:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._reads = engine
-        self._writes = engine.execution_options(flightdeck_write=True)
         self.backend = engine.dialect.name
+        self._engine = engine
+        self._writes = engine.execution_options(flightdeck_write=True)
+        # What SQLite's readers have anyway: every statement of a transaction sees the same moment.
+        snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reads = engine.execution_options(**snapshot if self.backend == "postgresql" else {})
         database = engine.url.database or ""
         self.target = database if self.backend == "sqlite" else engine.url.render_as_string(hide_password=True)
 
@@ -107,7 +110,7 @@ class Database:
 
     def close(self) -> None:
         """Closes idle connections; may be called more than once."""
-        self._reads.dispose()
+        self._engine.dispose()
 
 
 def _engine(settings: LedgerSettings) -> Engine:

@@ -6,16 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flightdeck.errors import Invalid
-from flightdeck.models import CatalogTariff, PricingCatalog, PricingMapping
+from flightdeck.models import CatalogTariff, PricingCatalog
 from flightdeck.pricing.tables import price_row
 from flightdeck.pricing.tariff import Tariff, UsageKey
-
-BUNDLED_SLOT = "comparable_flash_tier"
-_BUNDLED_MODELS = (
-    ("openai", "gpt-4o-mini"),
-    ("anthropic", "claude-3-5-haiku-20241022"),
-    ("google", "gemini-2.0-flash"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +42,3 @@ def _slot(slot_id: str, prices: CatalogTariff | None) -> Slot:
 def slot_tariff(name: str, prices: CatalogTariff, keys: Iterable[UsageKey]) -> Tariff:
     """A slot's prices for all usage of a side: within a slot every model costs the same."""
     return Tariff(name, tuple(price_row(key, prices) for key in sorted(set(keys))))
-
-
-def bundled_catalog(pricing_version: str) -> PricingCatalog:
-    """The catalog of a new workspace: one slot for three small models, under one version of the default prices."""
-    return PricingCatalog(
-        catalog_version=pricing_version,
-        mappings=[
-            PricingMapping(
-                provider=provider, pricing_version=pricing_version, model=model, catalog_slot_id=BUNDLED_SLOT
-            )
-            for provider, model in _BUNDLED_MODELS
-        ],
-        tariffs={
-            BUNDLED_SLOT: CatalogTariff(
-                input_usd_per_1k_tokens=0.00012,
-                output_usd_per_1k_tokens=0.00045,
-                cached_input_usd_per_1k_tokens=0.00003,
-            )
-        },
-    )

@@ -6,6 +6,7 @@ import multiprocessing
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
@@ -177,6 +178,38 @@ def test_a_backup_is_a_whole_sqlite_file_and_made_of_sqlite_only(ledger, tmp_pat
     (tmp_path / "copy.db").write_bytes(ledger.backup())
     with Ledger.open(LedgerSettings(db_path=tmp_path / "copy.db")) as copy:
         assert copy.releases.list() == ledger.releases.list()
+
+
+def test_a_reader_sees_one_moment_and_never_waits_for_a_writer(ledger, ledger_settings):
+    database = Database.open(ledger_settings)
+    with database.read() as reading:
+        assert reading.execute(RELEASES.select()).all() == []
+        ledger.releases.add(record())
+        assert reading.execute(RELEASES.select()).all() == []
+    assert ledger.releases.count() == 1
+    database.close()
+
+
+def test_a_reader_can_not_write(ledger_settings):
+    if ledger_settings.database_url is None:
+        pytest.skip("SQLite's readers are held to it by the type of transaction only")
+    database = Database.open(ledger_settings)
+    with pytest.raises(LedgerUnavailable, match="read-only"), database.read() as reading:
+        reading.execute(PRICING_IMPORTS.delete())
+    database.close()
+
+
+def test_a_database_that_another_program_keeps_locked_is_retryable(tmp_path, monkeypatch):
+    monkeypatch.setattr("flightdeck.ledger.database.BUSY_S", 0.1)
+    settings = LedgerSettings(db_path=tmp_path / "flightdeck.db")
+    with Ledger.open(settings) as ledger, closing(sqlite3.connect(settings.db_path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerUnavailable, match="database is locked"):
+            ledger.releases.add(record())
+        assert ledger.releases.list() == []
+        other.rollback()
+        ledger.releases.add(record())
+        assert ledger.releases.count() == 1
 
 
 # --- releases ---

@@ -6,7 +6,7 @@ import pytest
 from flightdeck.errors import Invalid, TooLarge
 from flightdeck.models import CatalogTariff, PricingCatalog, PricingTable
 from flightdeck.pricing import defaults
-from flightdeck.pricing.catalog import bundled_catalog, slot_for, slot_tariff
+from flightdeck.pricing.catalog import slot_for, slot_tariff
 from flightdeck.pricing.tables import MAX_ENTRIES, check_table, imported, pico_per_token, pinned, tariff_for
 from flightdeck.pricing.tariff import ALWAYS_SINCE_US, ALWAYS_UNTIL_US, DAY_S, PriceRow, UsageKey
 
@@ -233,8 +233,3 @@ def test_within_a_slot_every_model_costs_the_same():
         (MINI, 10**9, 10**9),
         (UsageKey("x", "y", 2), 10**9, 10**9),
     ]
-
-
-def test_the_bundled_catalog_is_under_the_defaults_version():
-    bundled = bundled_catalog(defaults.version())
-    assert slot_for(bundled, "openai", defaults.version(), "gpt-4o-mini").prices is not None
