@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script beside the sources it writes
 """Writes ``web/src/api/schema.d.ts`` from the server's OpenAPI document; ``--check`` says whether it is current."""
 
 from __future__ import annotations

@@ -15,13 +15,27 @@ const accent: MantineColorsTuple = [
   "#063662",
 ];
 
+/** Mantine's greys of the dark scheme, in the hue of page.css: text, borders, fields, paper. */
+const dark: MantineColorsTuple = [
+  "#e5e7e9",
+  "#c3c9cf",
+  "#9ba3ac",
+  "#6d7680",
+  "#4a525b",
+  "#2a2f35",
+  "#1b1f23",
+  "#131619",
+  "#0f1114",
+  "#0b0d0f",
+];
+
 const SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif';
 const MONO = 'ui-monospace, "SF Mono", "Cascadia Mono", "Roboto Mono", "DejaVu Sans Mono", monospace';
 
 export const theme = createTheme({
   primaryColor: "accent",
   primaryShade: { light: 7, dark: 6 },
-  colors: { accent },
+  colors: { accent, dark },
   fontFamily: SANS,
   fontFamilyMonospace: MONO,
   headings: { fontFamily: SANS, fontWeight: "600" },

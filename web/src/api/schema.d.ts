@@ -4,32 +4,119 @@
  */
 
 export interface paths {
-    "/v1/diff": {
+    "/health": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Health
+         * @description Whether the server is up, and what it asks for. Open to all.
+         */
+        get: operations["health_health_get"];
         put?: never;
-        /** Diff */
-        post: operations["diff_v1_diff_post"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/policy": {
+    "/v1/workspace": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Policy */
-        get: operations["policy_v1_policy_get"];
+        /**
+         * Workspace
+         * @description What anyone who may read should know.
+         */
+        get: operations["workspace_v1_workspace_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description Counters, as JSON.
+         */
+        get: operations["metrics_v1_metrics_get"];
+        put?: never;
+        /** OTLP/HTTP metrics, protobuf or JSON */
+        post: operations["otlp_v1_metrics_v1_metrics_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workspace/info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Info
+         * @description What ``flightdeck workspace info`` shows. It names paths, so the write rule holds.
+         */
+        get: operations["info_v1_workspace_info_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Doctor
+         * @description Checks ledger and store without changing them. The write rule holds.
+         */
+        get: operations["doctor_v1_doctor_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Backup
+         * @description A copy of the ledger's SQLite file, as of now. The write rule holds: it holds everything but secrets.
+         */
+        get: operations["backup_v1_ledger_backup_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -45,10 +132,107 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Releases */
+        /**
+         * Releases
+         * @description All registered releases, newest first; with ``include=unregistered`` also ids that only runs name.
+         */
         get: operations["releases_v1_releases_get"];
         put?: never;
+        /**
+         * Register
+         * @description Registers a release. The same bundle twice gives two ids. Stored spans of its version become runs.
+         */
+        post: operations["register_v1_releases_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/releases/{release_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Release
+         * @description A release with its artifact and hashes.
+         */
+        get: operations["release_v1_releases__release_id__get"];
+        put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pricing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pricing
+         * @description The imported tables, or the one of this provider and version.
+         */
+        get: operations["pricing_v1_pricing_get"];
+        put?: never;
+        /**
+         * Import Pricing
+         * @description Imports a pricing table; to replace one, say so and why.
+         */
+        post: operations["import_pricing_v1_pricing_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Policy
+         * @description The active policy; the default one when none was set.
+         */
+        get: operations["policy_v1_policy_get"];
+        /**
+         * Set Policy
+         * @description Makes a policy the active one. Unknown keys are refused.
+         */
+        put: operations["set_policy_v1_policy_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ingest
+         * @description Stores RunEvents, all of a request or none; answers when they are stored.
+         *
+         *     ``inserted`` were new, ``duplicates`` known, ``conflicts`` are the run ids that are known with other content.
+         */
+        post: operations["ingest_v1_events_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -62,10 +246,87 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Runs */
-        get: operations["runs_v1_runs_get"];
+        /**
+         * List Runs
+         * @description A page of runs of all kinds, with the data quality of that release, environment and window.
+         */
+        get: operations["list_runs_v1_runs_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export
+         * @description The same page as lines of JSON; headers say how many runs match.
+         */
+        get: operations["export_v1_runs_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Diff
+         * @description Compares baseline and candidate. The read rule holds; a body that can't be read is told first.
+         */
+        post: operations["diff_v1_diff_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** OTLP/HTTP traces, protobuf or JSON */
+        post: operations["otlp_v1_traces_v1_traces_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** OTLP/HTTP logs, protobuf or JSON */
+        post: operations["otlp_v1_logs_v1_logs_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -306,6 +567,25 @@ export interface components {
             detail?: components["schemas"]["ValidationError"][];
         };
         /**
+         * Import
+         * @description A pricing table to import.
+         */
+        Import: {
+            table: components["schemas"]["PricingTable"];
+            /**
+             * Replace
+             * @default false
+             */
+            replace: boolean;
+            /** Reason */
+            reason?: string | null;
+            /**
+             * Actor
+             * @default http
+             */
+            actor: string;
+        };
+        /**
          * Policy
          * @description What a candidate must hold to be promoted; null limits are off, null minimums are the workspace's.
          *
@@ -352,13 +632,106 @@ export interface components {
              */
             evaluated_at: string;
         };
-        /** ReleaseList */
-        ReleaseList: {
-            /** Releases */
-            releases: components["schemas"]["ReleaseSummary"][];
+        /**
+         * PricingEntry
+         * @description Prices of one model in USD per 1,000 tokens. Cached input without a price costs what input costs.
+         */
+        PricingEntry: {
+            /** Model */
+            model: string;
+            /** Input Usd Per 1K Tokens */
+            input_usd_per_1k_tokens: number;
+            /** Output Usd Per 1K Tokens */
+            output_usd_per_1k_tokens: number;
+            /** Cached Input Usd Per 1K Tokens */
+            cached_input_usd_per_1k_tokens?: number | null;
         };
-        /** ReleaseSummary */
-        ReleaseSummary: {
+        /**
+         * PricingReference
+         * @description The pricing table that prices the release's runs.
+         */
+        PricingReference: {
+            /** Provider */
+            provider: string;
+            /** Pricing Version */
+            pricing_version: string;
+        };
+        /**
+         * PricingTable
+         * @description Prices of one provider, at one version. Of several entries of one model the first counts.
+         */
+        PricingTable: {
+            /** Provider */
+            provider: string;
+            /** Pricing Version */
+            pricing_version: string;
+            /** Entries */
+            entries: components["schemas"]["PricingEntry"][];
+        };
+        /**
+         * Registration
+         * @description A release to register: its artifact, and the hashes over its files, made where the files are.
+         */
+        Registration: {
+            artifact: components["schemas"]["ReleaseArtifact"];
+            /** Checksum */
+            checksum: string;
+            /**
+             * Digest V2
+             * @default
+             */
+            digest_v2: string | "";
+            /** Environment */
+            environment?: string | null;
+        };
+        /**
+         * ReleaseAgent
+         * @description Which agent this is a release of.
+         */
+        ReleaseAgent: {
+            /** Agent Id */
+            agent_id: string;
+            /** Entrypoint */
+            entrypoint?: string | null;
+        };
+        /**
+         * ReleaseArtifact
+         * @description The content of ``release.yaml``.
+         */
+        ReleaseArtifact: {
+            /**
+             * Api Version
+             * @default v1
+             * @constant
+             */
+            api_version: "v1";
+            /**
+             * Kind
+             * @default Release
+             * @constant
+             */
+            kind: "Release";
+            metadata: components["schemas"]["ReleaseMetadata"];
+            spec: components["schemas"]["ReleaseSpec"];
+        };
+        /**
+         * ReleaseFallback
+         * @description The model that takes over.
+         */
+        ReleaseFallback: {
+            /** Model */
+            model: string;
+            /**
+             * On Error
+             * @default true
+             */
+            on_error: boolean;
+        };
+        /**
+         * ReleaseLine
+         * @description A release as lists show it.
+         */
+        ReleaseLine: {
             /** Release Id */
             release_id: string;
             /** Agent Id */
@@ -371,6 +744,125 @@ export interface components {
             checksum: string;
             /** Created At */
             created_at: string;
+        };
+        /**
+         * ReleaseMetadata
+         * @description What a release is called.
+         */
+        ReleaseMetadata: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: string;
+            /** Description */
+            description?: string | null;
+            /** Created By */
+            created_by?: string | null;
+            /** Created At */
+            created_at?: string | null;
+        };
+        /**
+         * ReleasePrompts
+         * @description Paths of the prompts within the bundle; they are hashed, never stored.
+         */
+        ReleasePrompts: {
+            /** System Ref */
+            system_ref: string;
+            /** Template Refs */
+            template_refs?: string[];
+        };
+        /**
+         * ReleaseRetryPolicy
+         * @description How failed calls are repeated.
+         */
+        ReleaseRetryPolicy: {
+            /**
+             * Max Retries
+             * @default 0
+             */
+            max_retries: number;
+            /** Backoff Ms */
+            backoff_ms?: number | null;
+        };
+        /**
+         * ReleaseRouting
+         * @description How a model is chosen.
+         */
+        ReleaseRouting: {
+            /**
+             * Strategy
+             * @default single_model
+             * @enum {string}
+             */
+            strategy: "single_model" | "fallback_model";
+            fallback?: components["schemas"]["ReleaseFallback"] | null;
+        };
+        /**
+         * ReleaseRuntime
+         * @description The model the release mainly runs on.
+         */
+        ReleaseRuntime: {
+            /** Provider */
+            provider: string;
+            /** Model */
+            model: string;
+            /** Temperature */
+            temperature?: number | null;
+            /** Max Output Tokens */
+            max_output_tokens?: number | null;
+        };
+        /**
+         * ReleaseSafety
+         * @description Retries and timeouts.
+         */
+        ReleaseSafety: {
+            retry_policy?: components["schemas"]["ReleaseRetryPolicy"] | null;
+            timeouts_ms?: components["schemas"]["ReleaseTimeouts"] | null;
+        };
+        /**
+         * ReleaseSpec
+         * @description What a release is made of.
+         */
+        ReleaseSpec: {
+            agent: components["schemas"]["ReleaseAgent"];
+            runtime: components["schemas"]["ReleaseRuntime"];
+            prompts: components["schemas"]["ReleasePrompts"];
+            tools?: components["schemas"]["ReleaseTools"] | null;
+            routing?: components["schemas"]["ReleaseRouting"] | null;
+            safety?: components["schemas"]["ReleaseSafety"] | null;
+            pricing_reference: components["schemas"]["PricingReference"];
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * ReleaseTimeouts
+         * @description Milliseconds until a call is given up.
+         */
+        ReleaseTimeouts: {
+            /** Model Call */
+            model_call?: number | null;
+            /** Tool Call */
+            tool_call?: number | null;
+        };
+        /**
+         * ReleaseTools
+         * @description The tools the release offers.
+         */
+        ReleaseTools: {
+            /** Manifest Ref */
+            manifest_ref?: string | null;
+            /** Tool Names */
+            tool_names?: string[];
+        };
+        /**
+         * Releases
+         * @description The answer of ``GET /v1/releases``: newest first.
+         */
+        Releases: {
+            /** Releases */
+            releases: components["schemas"]["ReleaseLine"][];
         };
         /**
          * RunEvent
@@ -576,23 +1068,31 @@ export interface components {
              */
             calls_without_usage: number;
         };
-        /** RunFilters */
+        /**
+         * RunFilters
+         * @description What a list of runs was limited to; null is no limit.
+         */
         RunFilters: {
             /** Environment */
             environment: string;
             /** Tenant Id */
-            tenant_id: string | null;
+            tenant_id?: string | null;
             /** Task Id */
-            task_id: string | null;
+            task_id?: string | null;
             /** Trace Id */
-            trace_id: string | null;
+            trace_id?: string | null;
             /** Session Id */
-            session_id: string | null;
+            session_id?: string | null;
             /** Span Id */
-            span_id: string | null;
+            span_id?: string | null;
+            /** Run Kind */
+            run_kind?: ("agent" | "chain" | "request" | "llm_call") | null;
         };
-        /** RunList */
-        RunList: {
+        /**
+         * Runs
+         * @description The answer of ``GET /v1/runs``: a page of the runs in ``[since, until)``, newest first.
+         */
+        Runs: {
             /** Release Id */
             release_id: string;
             /** Since */
@@ -676,7 +1176,73 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    diff_v1_diff_post: {
+    health_health_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
+                };
+            };
+        };
+    };
+    workspace_v1_workspace_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    metrics_v1_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    otlp_v1_metrics_v1_metrics_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -685,7 +1251,123 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["DiffRequest"];
+                "application/x-protobuf": string;
+                "application/json": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    info_v1_workspace_info_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    doctor_v1_doctor_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    backup_v1_ledger_backup_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    releases_v1_releases_get: {
+        parameters: {
+            query?: {
+                include?: "unregistered" | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Releases"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    register_v1_releases_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Registration"];
             };
         };
         responses: {
@@ -695,7 +1377,111 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Diff"];
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    release_v1_releases__release_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                release_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pricing_v1_pricing_get: {
+        parameters: {
+            query?: {
+                provider?: string | null;
+                pricing_version?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    import_pricing_v1_pricing_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Import"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
                 };
             };
             /** @description Validation Error */
@@ -729,14 +1515,20 @@ export interface operations {
             };
         };
     };
-    releases_v1_releases_get: {
+    set_policy_v1_policy_put: {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -744,17 +1536,60 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ReleaseList"];
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    runs_v1_runs_get: {
+    ingest_v1_events_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    events: Record<string, never>[];
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    list_runs_v1_runs_get: {
         parameters: {
             query: {
                 release_id: string;
                 window: string;
                 environment?: string | null;
+                tenant_id?: string | null;
+                task_id?: string | null;
+                trace_id?: string | null;
+                session_id?: string | null;
+                span_id?: string | null;
+                run_kind?: ("agent" | "chain" | "request" | "llm_call") | null;
                 offset?: number;
                 limit?: number;
             };
@@ -770,7 +1605,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunList"];
+                    "application/json": components["schemas"]["Runs"];
                 };
             };
             /** @description Validation Error */
@@ -781,6 +1616,126 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
                 };
+            };
+        };
+    };
+    export_v1_runs_export_get: {
+        parameters: {
+            query: {
+                release_id: string;
+                window: string;
+                environment?: string | null;
+                tenant_id?: string | null;
+                task_id?: string | null;
+                trace_id?: string | null;
+                session_id?: string | null;
+                span_id?: string | null;
+                run_kind?: ("agent" | "chain" | "request" | "llm_call") | null;
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    diff_v1_diff_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DiffRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diff"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    otlp_v1_traces_v1_traces_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-protobuf": string;
+                "application/json": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    otlp_v1_logs_v1_logs_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-protobuf": string;
+                "application/json": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
