@@ -131,12 +131,12 @@ def _numbers(diff: Diff) -> Table:
 
 
 def _print_tasks(console: Console, tasks: dict[str, Diff]) -> None:
-    """Error rates by task, worst change first: where a candidate is worse is the next thing anyone asks."""
+    """Error rates by task, largest change first: where it comes from is the next thing anyone asks."""
     console.print("error rate by task: " + "; ".join(_by_task(tasks)), highlight=False)
 
 
 def _by_task(tasks: dict[str, Diff]) -> Iterable[str]:
-    for task, diff in sorted(tasks.items(), key=lambda item: -item[1].metrics.delta_error_rate):
+    for task, diff in sorted(tasks.items(), key=lambda item: -abs(item[1].metrics.delta_error_rate)):
         yield f"{task} {diff.metrics.baseline_error_rate:.1%} -> {diff.metrics.candidate_error_rate:.1%}"
 
 

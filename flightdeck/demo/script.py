@@ -24,7 +24,7 @@ CACHE_FROM, CACHE_STEP = 1024, 128
 RATE_LIMITED = 0.01
 """Share of first attempts answered with 429; the client's own retry gets through."""
 
-SPEECHLESS = 0.004
+SPEECHLESS = 0.007
 """Share of replies without content (finish reason ``content_filter``)."""
 
 
