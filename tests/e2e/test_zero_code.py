@@ -173,7 +173,7 @@ def test_a_release_is_known_by_its_version(workspace, server, provider, client, 
     assert len(runs_of(client, release, 1)) == 1
 
 
-@pytest.mark.parametrize("way", ["grpc", "http", "runs"])
+@pytest.mark.parametrize("way", ["grpc", "runs"])
 def test_a_dead_server_changes_nothing_for_the_agent(provider, tickets, way):
     few = "".join(tickets.splitlines(keepends=True)[:8])
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -181,7 +181,6 @@ def test_a_dead_server_changes_nothing_for_the_agent(provider, tickets, way):
     dead = f"http://127.0.0.1:{port}"
     env = {
         "grpc": {"OTEL_EXPORTER_OTLP_ENDPOINT": dead, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-        "http": {"OTEL_EXPORTER_OTLP_ENDPOINT": dead, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"},
         "runs": {"FLIGHTDECK_URL": dead, "OTEL_TRACES_EXPORTER": "flightdeck"},
     }[way]
     env |= {"FLIGHTDECK_RELEASE_ID": "rel_0123456789ab", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
