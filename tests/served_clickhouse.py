@@ -144,7 +144,9 @@ def _fetch(package: str, home: Path) -> None:
     fresh = home.with_suffix(".part")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    fetched = subprocess.run([npm, "pack", package], cwd=fresh, capture_output=True, text=True, timeout=600, check=False)
+    fetched = subprocess.run(
+        [npm, "pack", package], cwd=fresh, capture_output=True, text=True, timeout=600, check=False
+    )
     if fetched.returncode != 0:
         raise Unavailable(f"npm could not fetch {package}: {fetched.stderr.strip()[-300:]}")
     (archive,) = fresh.glob("*.tgz")

@@ -63,7 +63,6 @@ class Engine:
 
     Attributes:
         embedded: ClickHouse runs in this process, which alone has the store's files.
-        database: where the tables are.
     """
 
     def __init__(self, connect: Connect) -> None:
@@ -77,14 +76,13 @@ class Engine:
 
     @classmethod
     def open(cls, settings: StoreSettings) -> Engine:
-        """Opens the store and checks that it answers.
+        """Opens the store and checks that it answers; a database that a server does not have yet is made.
 
         Raises:
             Misconfigured: the DSN is none.
             StoreUnavailable: the server does not answer, or another process has the embedded store open.
         """
-        connect = Connect.of(settings)
-        engine = cls(connect)
+        engine = cls(Connect.of(settings))
         try:
             with engine._client() as client:
                 client.query("SELECT 1")
@@ -181,7 +179,7 @@ class Engine:
         try:
             with self._state:
                 client = self._idle.pop() if self._idle else None
-            client = client or self._connect()
+            client = client or self._connected()
             yield client
         except FlightDeckError:
             raise
@@ -189,6 +187,15 @@ class Engine:
             raise _translated(error) from error
         finally:
             self._take_back(client)
+
+    def _connected(self) -> Client:
+        try:
+            return self._connect()
+        except ClickHouseError as error:
+            if getattr(error, "name", None) != "UNKNOWN_DATABASE":
+                raise
+        self._connect.create_database()
+        return self._connect()
 
     def _lend(self) -> None:
         if os.getpid() != self._process:

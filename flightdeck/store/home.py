@@ -63,8 +63,7 @@ class Connect:
             return cls._embedded(Path(unquote(parts.path)), settings.max_memory_mib)
         if parts.scheme in {"clickhouse", "http", "https"} and parts.hostname:
             secure = parts.scheme == "https" or parse_qs(parts.query).get("secure", ["0"])[0] in {"1", "true"}
-            plain = dsn.partition("?")[0]
-            return cls(plain, {"secure": secure, **_SERVED}, None)
+            return cls(dsn.partition("?")[0], {"secure": secure, **_SERVED}, None)
         raise Misconfigured(
             f"The store's DSN has no usable address (scheme {parts.scheme or 'missing'!r}).",
             hint="Write chdb:///absolute/path or clickhouse://user:password@host:8123/database.",
@@ -93,6 +92,15 @@ class Connect:
     def __call__(self) -> Client:
         """Opens one more client; raises what ``clickhouse_connect`` raises."""
         return clickhouse_connect.get_client(dsn=self.dsn, **self.options)
+
+    def create_database(self) -> None:
+        """Makes the served database that the DSN names; raises what ``clickhouse_connect`` raises."""
+        parts = urlsplit(self.dsn)
+        client = clickhouse_connect.get_client(dsn=parts._replace(path="").geturl(), **self.options)
+        try:
+            client.command("CREATE DATABASE IF NOT EXISTS {name:Identifier}", {"name": unquote(parts.path[1:])})
+        finally:
+            client.close()
 
 
 class Hold:

@@ -20,8 +20,9 @@ def read_text(row: Row, text: str) -> str:
         case Map():
             return _mapped(row.reader, text)
         case Tail():
-            unknown = literal(semconv.UNKNOWN_ERROR)
-            return f"if({text} = {unknown}, '', substring({text}, length({text}) - position(reverse({text}), '.') + 2))"
+            behind = f"substring({text}, length({text}) - position(reverse({text}), '.') + 2)"
+            whole = f"position({text}, '.') = 0, {text}"
+            return f"multiIf({text} = {literal(semconv.UNKNOWN_ERROR)}, '', {whole}, {behind})"
         case Release():
             return f"if(match({text}, {literal(f'^(?:{semconv.RELEASE_ID})$')}), {text}, '')"
         case User():
