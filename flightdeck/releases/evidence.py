@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
+from flightdeck.judge.cells import Cell
 from flightdeck.judge.policy import Side
 from flightdeck.models import DataQuality
 from flightdeck.pricing.tariff import PICO_PER_USD, Tariff, UsageKey
-from flightdeck.store.cells import Cell
 from flightdeck.store.cohort import CohortQuery
 
 

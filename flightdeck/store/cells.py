@@ -12,76 +12,18 @@ with most runs become one stratum, ``_other``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from flightdeck.judge.cells import BIN_BASE, MERGED_TENANTS, MOST_TASKS, MOST_TENANTS, OTHER_TASK, Bin, Cell, CellCost
 from flightdeck.pricing.tariff import Tariff, UsageKey
 from flightdeck.store.client import Columns, Engine
 from flightdeck.store.cohort import CohortQuery, counted, final_settings
 from flightdeck.store.costs import BoundPrices
-from flightdeck.store.eventrows import column_us
+from flightdeck.store.eventrows import bound_us
 
-MOST_TENANTS = 1_000
-MOST_TASKS = 200
 MOST_USAGE_KEYS = 10_000
-OTHER_TASK = "_other"
-MERGED_TENANTS = "_merged_"
-"""Begins the name of a cluster of merged tenants."""
-
-BIN_BASE = 1.02
-"""A histogram's bin i holds values from ``BIN_BASE**i`` up to the next bin's; values below 1 are in bin 0."""
 
 _FEW_CELLS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class CellCost:
-    """The cost of a cell's runs under one tariff: runs without a price, and Σc and Σc² of the others in pico-USD."""
-
-    unpriced: int
-    total: int
-    squares: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """The finished runs of one release, task and tenant.
-
-    ``latencies`` counts the runs that have one; sums over latencies are in ms (``logs`` of ln(max(x, 1))). Tokens are
-    sums of the runs' totals. ``unknown_usage`` counts runs with calls whose tokens nobody reported. ``costs`` has one
-    entry per tariff, in the order they were given.
-    """
-
-    release_id: str
-    task_id: str
-    tenant_id: str
-    runs: int
-    errors: int
-    unknown_usage: int
-    latencies: int
-    latency_total: int
-    latency_squares: int
-    latency_logs: float
-    latency_log_squares: float
-    latency_cubes: float
-    latency_max: int
-    input_tokens: int
-    cached_input_tokens: int
-    cache_creation_input_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    tool_invocations: int
-    costs: tuple[CellCost, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """How many runs of a release (and tenant, "" when not asked by tenant) have a value in one bin."""
-
-    release_id: str
-    tenant_id: str
-    bin: int
-    runs: int
 
 
 # --- what must be priced ------------------------------------------------------------------------------
@@ -157,7 +99,7 @@ def cells(engine: Engine, cohort: CohortQuery, tariffs: Sequence[Tariff] = ()) -
     Raises:
         StoreUnavailable: the store does not answer.
     """
-    since, until = column_us(cohort.since), column_us(cohort.until)
+    since, until = bound_us(cohort.since), bound_us(cohort.until)
     priced = [BoundPrices.of(number, tariff, since, until) for number, tariff in enumerate(tariffs)]
     parameters = {name: value for prices in priced for name, value in prices.parameters.items()}
     costs = "".join(f",\n        {column}" for prices in priced for column in prices.columns())
