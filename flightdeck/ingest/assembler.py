@@ -133,7 +133,7 @@ class Assembler:
                     logger.info("Assembly goes on")
                 pause_s = 0.0
         try:
-            self._rounds.close()
+            self._rounds.close(self._committed_us)
         except FlightDeckError as error:
             logger.warning("How far assembly came could not be stored; it will be repeated: %s", error)
 
@@ -171,7 +171,7 @@ class Assembler:
         with self._changed:
             self._looked_us = committed_us
             self._assign = self._assign and not assign
-            if draining and self._rounds.noted(self._committed_us):
+            if draining and self._rounds.caught_up(self._committed_us):
                 self._drained, self._draining = True, False
                 self._changed.notify_all()
 

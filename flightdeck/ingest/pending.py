@@ -7,7 +7,6 @@ never pass the first landing of a trace that is not settled.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -24,7 +23,8 @@ class Trace:
         key: workspace and trace id.
         landed: per writer, its first landing in this trace since the trace was last settled; the watermarks stay below.
         last_us: the last landing.
-        due_us: when to assemble it next, None when nothing is to be done but to remember it.
+        due_us: when to assemble it next, None while it is being assembled and when nothing is to be done.
+        forget_us: when to forget it, None unless nothing is to be done.
         tries: how often it was assembled.
         tried_us: when it was last.
         spans: how many spans to expect, for the size of a round.
@@ -35,6 +35,7 @@ class Trace:
     last_us: int
     landed: tuple[tuple[int, int], ...] = ()
     due_us: int | None = None
+    forget_us: int | None = None
     tries: int = 0
     tried_us: int = 0
     spans: int = 0
@@ -94,7 +95,7 @@ class Pending:
                 self._waiting -= 1
                 found.append(trace)
                 spans += max(trace.spans, 1)
-            elif trace is not None and trace.due_us is None and due_us >= trace.tried_us + self._settle_us:
+            elif trace is not None and trace.forget_us == due_us:
                 del self._traces[key]
         return found
 
@@ -128,12 +129,9 @@ class Pending:
 
     def hurry(self, now_us: int) -> None:
         """Makes what was touched due now instead of after its waiting time; what waits to settle goes on waiting."""
-        for trace in self._waiting_traces():
-            if trace.due_us is not None and trace.due_us > now_us and trace.due_us < self.settles_us(trace):
+        for trace in self._traces.values():
+            if trace.due_us is not None and now_us < trace.due_us < self.settles_us(trace):
                 self._schedule(trace, now_us)
-
-    def _waiting_traces(self) -> Iterator[Trace]:
-        return iter([trace for trace in self._traces.values() if trace.due_us is not None])
 
     def _get(self, key: TraceKey, last_us: int) -> Trace:
         trace = self._traces.get(key)
@@ -153,13 +151,15 @@ class Pending:
             return
         self._waiting += trace.due_us is None
         trace.due_us = due_us
+        trace.forget_us = None
         self._push(trace, due_us)
 
     def _remember(self, trace: Trace) -> None:
         if len(self._traces) >= 2 * self._most:
             del self._traces[trace.key]
         else:
-            self._push(trace, trace.tried_us + self._settle_us)
+            trace.forget_us = trace.tried_us + self._settle_us
+            self._push(trace, trace.forget_us)
 
     def _push(self, trace: Trace, at_us: int) -> None:
         heapq.heappush(self._heap, (at_us, next(self._order), trace.key))

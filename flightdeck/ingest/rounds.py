@@ -37,10 +37,14 @@ MOST_WAITING = 200_000
 
 @dataclass(slots=True)
 class _Source:
-    """A writer whose spans are assembled here. What it landed until ``cursor_us`` is noted; ``adopted``: it is dead."""
+    """A writer whose spans are assembled here.
+
+    What it landed until ``cursor_us`` is noted, of all that is stored until ``until_us``; ``adopted``: it is dead.
+    """
 
     state: Writer
     cursor_us: int
+    until_us: int
     adopted: bool
 
 
@@ -76,7 +80,7 @@ class Rounds:
         self._oldest_us = (retention_days - 1) * DAY_US
         self._pending = Pending(settings.settle_s, most=MOST_WAITING)
         self._me = Writer(writer, writer, socket.gethostname(), os.getpid(), clock_us() - DAY_US, seen_us=0)
-        self._sources = {writer: _Source(self._me, self._me.settled_us, adopted=False)}
+        self._sources = {writer: _Source(self._me, self._me.settled_us, self._me.settled_us, adopted=False)}
         self._cared_us: int | None = None
         self._saved_us: int | None = None
         self._assigned: dict[tuple[str, str, str], str] = {}
@@ -107,7 +111,7 @@ class Rounds:
         for seen in unassigned_services(self._engine):
             agent_id, service, version = seen
             release_id = (agent_id and releases.find(agent_id, version, now)) or releases.find(service, version, now)
-            if release_id and self._assigned.get(seen) != release_id:
+            if release_id and self._assigned.get(seen) != release_id and not self._pending.full:
                 self.again(list(unassigned_traces(self._engine, service, version)))
                 self._assigned[seen] = release_id
 
@@ -118,7 +122,8 @@ class Rounds:
                 logger.info("Assembling what writer %016x left", other.writer)
                 state = replace(self._me, writer=other.writer, settled_us=other.settled_us, seen_us=now_us)
                 writers.save(self._engine, [state])
-                self._sources[other.writer] = _Source(state, other.settled_us, adopted=True)
+                until_us = now_us + DAY_US  # its clock may have been ahead of this one
+                self._sources[other.writer] = _Source(state, other.settled_us, until_us, adopted=True)
 
     def again(self, traces: Sequence[TraceKey]) -> None:
         """Has traces assembled again, though no span of them landed."""
@@ -142,24 +147,26 @@ class Rounds:
         now = self._clock_us()
         if self._cared_us is None or now >= self._cared_us + CARE_EVERY_US:
             self.care()
+        self._sources[self._me.writer].until_us = max(self._sources[self._me.writer].until_us, committed_us)
         for source in self._sources.values():
-            self._note(source, now if source.adopted else committed_us)
+            self._note(source)
         while due := self._pending.due(self._clock_us(), self._settings.max_spans):
             self._assemble(due)
         if self._saved_us is None or now >= self._saved_us + SAVE_EVERY_US:
             self._save(now, closing=False)
 
-    def noted(self, committed_us: int) -> bool:
-        """Whether everything that this writer landed until then was noted."""
-        return self._sources[self._me.writer].cursor_us >= committed_us
+    def caught_up(self, committed_us: int) -> bool:
+        """Whether everything that this writer landed until then was noted, or there is no room to note more."""
+        return self._sources[self._me.writer].cursor_us >= committed_us or self._pending.full
 
-    def close(self) -> None:
+    def close(self, committed_us: int) -> None:
         """Says how far everything is, so that the next process need not look at it again."""
+        self._sources[self._me.writer].until_us = max(self._sources[self._me.writer].until_us, committed_us)
         self._save(self._clock_us(), closing=True)
 
-    def _note(self, source: _Source, until_us: int) -> None:
+    def _note(self, source: _Source) -> None:
         """Notes the traces touched since the cursor, as far as there is room."""
-        writer = source.state.writer
+        writer, until_us = source.state.writer, source.until_us
         while source.cursor_us < until_us and not self._pending.full:
             reached = spans.until(self._engine, writer, source.cursor_us, until_us, self._settings.max_spans)
             touched = spans.touched(self._engine, writer, source.cursor_us, reached)
@@ -255,11 +262,9 @@ class Rounds:
         for source in list(self._sources.values()):
             first = self._pending.first_landing_us(source.state.writer)
             settled_us = source.cursor_us if first is None else min(source.cursor_us, first - 1)
-            life = Life.ALIVE
-            if first is None and (closing or source.adopted):
+            life = Life.LEFT if closing else Life.ALIVE
+            if first is None and source.cursor_us >= source.until_us and (closing or source.adopted):
                 life = Life.SETTLED
-            elif closing:
-                life = Life.LEFT
             state = replace(source.state, settled_us=settled_us, seen_us=now_us, life=life)
             moved = settled_us > source.state.settled_us or life is not Life.ALIVE
             if moved or now_us >= source.state.seen_us + CARE_EVERY_US:
