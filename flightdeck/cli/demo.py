@@ -51,8 +51,10 @@ def demo(
     from flightdeck.demo.report import Display, print_next, print_story, unexpected
     from flightdeck.demo.story import Plan, told, workspace
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # children and workspace go whichever way it ends
-    console = Console(soft_wrap=True)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)  # children and workspace go whichever way it ends
+    console = Console()
+    console.soft_wrap = not console.is_terminal  # a file keeps its lines whole
     plan = Plan(example_folder(quickstart_root), runs=runs, seed=seed, verify=verify, doctor=doctor)
     with (
         workspace(keep=keep_workspace) as folder,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode
@@ -91,15 +90,15 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
     passed = comparison.passed
     console.print()
     console.rule(f"[bold]{comparison.release}[/] against {BASELINE}", align="left", style="dim")
-    console.print(_numbers(diff))
-    _print_tasks(console, comparison.tasks)
+    console.print(_numbers(diff, comparison.tasks))
     verdict = Text(" PASS " if passed else " FAIL ", style="bold white on green" if passed else "bold white on red")
     console.print(verdict, "safe to roll forward" if passed else "do not roll forward", highlight=False)
     for reason in diff.policy.reasons:
         console.print(f"  - {reason}", highlight=False)
 
 
-def _numbers(diff: Diff) -> Table:
+def _numbers(diff: Diff, tasks: dict[str, Diff]) -> Table:
+    """What changed; under the error rate the tasks, largest change first: where it comes from is asked next."""
     metrics, samples = diff.metrics, diff.samples
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("")
@@ -118,6 +117,15 @@ def _numbers(diff: Diff) -> Table:
         f"{metrics.candidate_error_rate:.1%}",
         _points(metrics),
     )
+    for task, one in sorted(tasks.items(), key=lambda item: -abs(item[1].metrics.delta_error_rate)):
+        of_task = one.metrics
+        table.add_row(
+            f"  {task}",
+            f"{of_task.baseline_error_rate:.1%}",
+            f"{of_task.candidate_error_rate:.1%}",
+            _points(of_task),
+            style="dim",
+        )
     if metrics.baseline_latency_ms_avg is not None and metrics.candidate_latency_ms_avg is not None:
         table.add_row(
             "latency, mean (ms)",
@@ -128,16 +136,6 @@ def _numbers(diff: Diff) -> Table:
             else "",
         )
     return table
-
-
-def _print_tasks(console: Console, tasks: dict[str, Diff]) -> None:
-    """Error rates by task, largest change first: where it comes from is the next thing anyone asks."""
-    console.print("error rate by task: " + "; ".join(_by_task(tasks)), highlight=False)
-
-
-def _by_task(tasks: dict[str, Diff]) -> Iterable[str]:
-    for task, diff in sorted(tasks.items(), key=lambda item: -abs(item[1].metrics.delta_error_rate)):
-        yield f"{task} {diff.metrics.baseline_error_rate:.1%} -> {diff.metrics.candidate_error_rate:.1%}"
 
 
 def _share(change: float | None) -> str:

@@ -104,9 +104,7 @@ def check_installation() -> None:
     if missing:
         raise DemoFailed(remedy, hint=f"(missing: {', '.join(missing)})")
     if not entry_points(group="opentelemetry_distro", name="flightdeck"):
-        raise DemoFailed(
-            "FlightDeck is imported but not installed, so opentelemetry-instrument can't find it.", hint=remedy
-        )
+        raise DemoFailed("FlightDeck is not installed here, so opentelemetry-instrument can't find it;", hint=remedy)
 
 
 def _installed(name: str) -> bool:
