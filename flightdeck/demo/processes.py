@@ -148,8 +148,7 @@ class Server:
         give_up = time.monotonic() + START_S
         while not self._told:
             if process.poll() is not None or time.monotonic() > give_up:
-                said = self._log.read_text(errors="replace").strip()
-                raise DemoFailed(f"The server did not start: {said or 'it said nothing'}")
+                raise DemoFailed(f"The server did not start: {_last_words(self._log)}")
             time.sleep(0.05)
             if file.exists():
                 told = json.loads(file.read_text(encoding="utf-8"))
@@ -233,10 +232,9 @@ class Agent:
 
     def failure(self) -> DemoFailed:
         """What the process said before it went wrong."""
-        said = self._log.read_text(errors="replace").strip().splitlines()[-5:]
         return DemoFailed(
             f"The agent of release {self.release} went wrong (exit code {self._process.poll()}, {self.under_way} "
-            f"tickets open): {' / '.join(said) or 'it said nothing'}"
+            f"tickets open): {_last_words(self._log)}"
         )
 
     def _read(self) -> None:
@@ -245,6 +243,11 @@ class Agent:
             outcome = Outcome(told["ticket"], told["error"])
             self.outcomes.append(outcome)
             self._on_outcome(self, outcome)
+
+
+def _last_words(log: Path) -> str:
+    """The end of a log, in one line."""
+    return " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:]) or "it said nothing"
 
 
 def _pipe(stream: IO[str] | None) -> IO[str]:
