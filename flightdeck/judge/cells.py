@@ -46,7 +46,7 @@ class Moments:
 class CellCost:
     """The cost of a cell's runs under one tariff: runs without a price, and Σc and Σc² of the others in pico-USD.
 
-    Of those others, for the cost of a success: how many succeeded, and Σc of these. For warnings: Σc³ and the largest c.
+    Of those others, for the cost of a success: how many succeeded, and Σc of these. For warnings: Σc³, the largest c.
     None when nobody summed it.
     """
 

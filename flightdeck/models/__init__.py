@@ -22,9 +22,6 @@ from flightdeck.models.diff import (
     DiffQuality,
     DiffRequest,
     DiffSamples,
-    Verdict,
-    VerdictReason,
-    VerdictWarning,
 )
 from flightdeck.models.fields import Moment
 from flightdeck.models.policy import DiffConfig, Policy, PolicyResult
@@ -56,6 +53,22 @@ from flightdeck.models.runs import (
     RunEventUsage,
     RunKind,
 )
+from flightdeck.models.statistics import Guardrail, Statistics
+from flightdeck.models.verdict import (
+    RunsNeeded,
+    Verdict,
+    VerdictClusters,
+    VerdictEffect,
+    VerdictLimit,
+    VerdictMargin,
+    VerdictMetric,
+    VerdictMix,
+    VerdictReason,
+    VerdictTime,
+    VerdictWarning,
+    VerdictWindow,
+    VerdictWindows,
+)
 from flightdeck.models.window import Window, window_length
 
 __all__ = [
@@ -71,6 +84,7 @@ __all__ = [
     "DiffQuality",
     "DiffRequest",
     "DiffSamples",
+    "Guardrail",
     "Moment",
     "Policy",
     "PolicyResult",
@@ -101,9 +115,20 @@ __all__ = [
     "RunEventToolUsage",
     "RunEventUsage",
     "RunKind",
+    "RunsNeeded",
+    "Statistics",
     "Verdict",
+    "VerdictClusters",
+    "VerdictEffect",
+    "VerdictLimit",
+    "VerdictMargin",
+    "VerdictMetric",
+    "VerdictMix",
     "VerdictReason",
+    "VerdictTime",
     "VerdictWarning",
+    "VerdictWindow",
+    "VerdictWindows",
     "Window",
     "window_length",
     "wire_models",

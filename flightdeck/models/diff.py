@@ -1,4 +1,4 @@
-"""Diffs: baseline against candidate, and the verdict."""
+"""Diffs: baseline against candidate."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from flightdeck.models.fields import Count
 from flightdeck.models.policy import PolicyResult
+from flightdeck.models.verdict import Verdict
 
 
 class DataQuality(BaseModel):
@@ -99,29 +100,6 @@ class DiffPricing(BaseModel):
     catalog: DiffCatalog
     warnings: list[str] = Field(default_factory=list)
     hints: list[str] = Field(default_factory=list)
-
-
-class VerdictReason(BaseModel):
-    """Why a verdict is not PASS. ``metric`` is "" when it concerns the evidence as a whole."""
-
-    code: str
-    metric: str = ""
-    message: str
-
-
-class VerdictWarning(BaseModel):
-    """What to know about a verdict, whatever it is."""
-
-    code: str
-    message: str
-
-
-class Verdict(BaseModel):
-    """Roll forward or not: PASS, FAIL, INCONCLUSIVE (more runs are needed), NODATA (a side has no finished run)."""
-
-    status: Literal["PASS", "FAIL", "INCONCLUSIVE", "NODATA"]
-    reasons: list[VerdictReason] = Field(default_factory=list)
-    warnings: list[VerdictWarning] = Field(default_factory=list)
 
 
 class DiffQuality(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from flightdeck.models.fields import Count, Moment, Share, Usd
+from flightdeck.models.statistics import Statistics
 
 
 class DiffConfig(BaseModel):
@@ -23,7 +24,9 @@ class DiffConfig(BaseModel):
 class Policy(BaseModel):
     """What a candidate must hold to be promoted; null limits are off, null minimums are the workspace's.
 
-    ``max_unpriced_share`` bounds the runs whose cost is unknown (null: 0 when there is a cost limit, else no bound).
+    ``max_unpriced_share`` bounds the runs whose cost is unknown (null: 0 when there is a cost limit, else no bound),
+    ``max_unknown_usage_share`` those with calls whose tokens nobody reported (null: a warning). Without ``statistics``
+    1.3's limits decide, and the judge's verdict is advice.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -33,10 +36,12 @@ class Policy(BaseModel):
     max_latency_ms: Count | None = None
     max_error_rate: Share | None = None
     max_unpriced_share: Share | None = Field(default=None, exclude_if=lambda share: share is None)
+    max_unknown_usage_share: Share | None = Field(default=None, exclude_if=lambda share: share is None)
     min_candidate_runs: Count | None = None
     min_baseline_runs: Count | None = None
     min_low_runs: Count | None = None
     require_high_diff_confidence: bool = True
+    statistics: Statistics | None = Field(default=None, exclude_if=lambda statistics: statistics is None)
 
 
 class PolicyResult(BaseModel):
