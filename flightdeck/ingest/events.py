@@ -21,6 +21,7 @@ from flightdeck.errors import Invalid, TooLarge
 from flightdeck.ingest.group import GroupCommit
 from flightdeck.models import RunEvent
 from flightdeck.otel.runs import Releases
+from flightdeck.pricing.tariff import DAY_S
 from flightdeck.settings import BatchSettings
 from flightdeck.store.client import Engine
 from flightdeck.store.eventrows import EventRow, row_of
@@ -36,6 +37,9 @@ MOST_EVENTS = 100_000
 
 MOST_EVENT_BYTES = MIB
 """Of one event, as stored."""
+
+MOST_DAYS = 366
+"""That the events of a request may be of: each day is a partition of the store, and costs more than its events."""
 
 LONGEST_ID = 4_096
 """Characters of an agent, release or run id or an environment: runs are sorted by them."""
@@ -136,7 +140,13 @@ def rows_of(body: bytes, releases: Releases, *, workspace: int = 0) -> list[Even
         events = list(_events_one_by_one(body))
     if len(events) > MOST_EVENTS:
         raise TooLarge(f"The request has {len(events)} events, more than {MOST_EVENTS}.", hint="Send fewer at a time.")
-    return [_row(event, place, releases, workspace) for place, event in enumerate(events)]
+    rows = [_row(event, place, releases, workspace) for place, event in enumerate(events)]
+    if (days := len({row.place.hour // DAY_S for row in rows})) > MOST_DAYS:
+        raise TooLarge(
+            f"The request has events of {days} different days, more than {MOST_DAYS}.",
+            hint="Send events in the order of their time.",
+        )
+    return rows
 
 
 def _row(event: RunEvent, place: int, releases: Releases, workspace: int) -> EventRow:

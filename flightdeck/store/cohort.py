@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from flightdeck.store.client import Columns, Engine
-from flightdeck.store.eventrows import column_us
+from flightdeck.store.eventrows import bound_us
 
 _THREAD_MEMORY = 64 * 1024 * 1024
 
@@ -62,8 +62,8 @@ class CohortQuery:
             "workspace": self.workspace,
             "release_ids": list(self.release_ids),
             "environment": self.environment,
-            "since": column_us(self.since),
-            "until": column_us(self.until),
+            "since": bound_us(self.since),
+            "until": bound_us(self.until),
             "tenant_id": self.tenant_id,
             "task_id": self.task_id,
         }

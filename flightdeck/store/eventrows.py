@@ -31,7 +31,8 @@ HOUR_US = 3_600_000_000
 
 _MOST_TIER = 255
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = datetime(2100, 1, 1, tzinfo=UTC) - timedelta(microseconds=1)
+_END = datetime(2100, 1, 1, tzinfo=UTC)
+_LAST = _END - timedelta(microseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 _to_json = RunEvent.__pydantic_serializer__.to_json
 
@@ -39,6 +40,11 @@ _to_json = RunEvent.__pydantic_serializer__.to_json
 def column_us(moment: datetime) -> int:
     """A moment as a column holds it: Unix µs, not before 1970, not after 2099."""
     return (min(max(moment, _EPOCH), _LAST) - _EPOCH) // _MICROSECOND
+
+
+def bound_us(moment: datetime) -> int:
+    """A bound of a window in the same terms: an end after 2099 takes in all that columns hold."""
+    return (min(max(moment, _EPOCH), _END) - _EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
