@@ -115,7 +115,7 @@ def select(source: str, table: Sequence[Row], version: str) -> str:
     """The query that makes rows of ``spans`` of the landing table ``source``; ``version`` is SQL over their columns."""
     fields = Fields(table, "span", "resource")
     columns = [*_OF_SPAN, *(field.name for field in semconv.FIELDS)]
-    return _nested(
+    query = _nested(
         source,
         [
             ["arrayJoin(resource_spans) AS resources"],
@@ -128,6 +128,7 @@ def select(source: str, table: Sequence[Row], version: str) -> str:
         ],
         ["workspace", "landed_us", "writer", *columns, "version"],
     )
+    return f"{query} WHERE multiIf(trace_id = toFixedString('', 16), 0, span_id = toFixedString('', 8), 0, 1)"
 
 
 def _nested(source: str, steps: Iterable[Sequence[str]], wanted: Iterable[str]) -> str:
@@ -157,7 +158,7 @@ _REQUEST = ("workspace", "landed_us", "writer", "resource_spans")
 
 
 def _fixed(value: str, size: int) -> str:
-    """An id. One of another length is blank: an error would cost the whole batch, and the receiver lets none through."""
+    """An id. One of another length is blank, and its span left out: an error would cost the whole batch."""
     return f"toFixedString(if(length({value}) = {size}, {value}, ''), {size})"
 
 
