@@ -1,0 +1,163 @@
+"""Evidence: all that a verdict rests on, apart from the policy. Kept with every decision, so it can be judged again.
+
+As JSON it is one object; cells and bins are tables (names of the columns, then rows), integers keep every digit, and
+floats come back to the bit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from flightdeck.errors import Invalid, TooLarge
+from flightdeck.judge.cells import Bin, Cell, CellCost, Moments
+
+MOST_CELLS = 2_000_000
+"""Cells and bins that a file may hold."""
+
+FORMAT = "flightdeck-evidence/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One release's part.
+
+    Attributes:
+        release_id: whose runs these are.
+        cells: its finished runs that *started* in ``[since, until - lag)`` and had ended before ``until``.
+        hourly: the same runs, divided by the UTC hour of their start too; empty when time is not looked at.
+        histograms: by metric (latency_ms, tokens_per_run) and tenant, and by task where quantiles are to be made equal
+            in the mix of tasks; only those that the policy asks for.
+        open_runs: runs that started in the window and have not finished.
+        left_out: runs whose value could not be one (infinite, or a negative cost), left out of that metric's sums.
+        since: the window's beginning, ISO 8601; None when unknown.
+        until: its end.
+    """
+
+    release_id: str
+    cells: tuple[Cell, ...]
+    hourly: tuple[Cell, ...] = ()
+    histograms: tuple[tuple[str, tuple[Bin, ...]], ...] = ()
+    open_runs: int = 0
+    left_out: int = 0
+    since: str | None = None
+    until: str | None = None
+
+    def histogram(self, metric: str) -> tuple[Bin, ...]:
+        """The bins of a metric; empty when they were not asked for."""
+        return dict(self.histograms).get(metric, ())
+
+    def window(self) -> tuple[datetime, datetime] | None:
+        """``[since, until)``."""
+        if self.since is None or self.until is None:
+            return None
+        return _moment(self.since), _moment(self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Both releases' runs in cells.
+
+    Attributes:
+        baseline: what is now in use.
+        candidate: what may take its place.
+        as_of: when the store was asked, ISO 8601.
+        tariff: the position in ``Cell.costs`` of the one tariff that prices both sides.
+        hour_width: the hours that one ``hour`` of the hourly cells stands for (1, or a wider stretch for long windows).
+        looks: verdicts that were recorded for this pair before.
+        other_tasks: tasks that were folded into one stratum.
+        other_tenants: tenants that were folded into clusters.
+    """
+
+    baseline: Arm
+    candidate: Arm
+    as_of: str
+    tariff: int = 0
+    hour_width: int = 1
+    looks: int = 0
+    other_tasks: int = 0
+    other_tenants: int = 0
+
+    @property
+    def arms(self) -> tuple[Arm, Arm]:
+        """Baseline, candidate."""
+        return self.baseline, self.candidate
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        document = {"format": FORMAT, **_plain(self)}
+        document |= {name: _arm(arm) for name, arm in (("baseline", self.baseline), ("candidate", self.candidate))}
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Evidence:
+        """Reads what ``to_json`` wrote.
+
+        Raises:
+            Invalid: it is something else.
+            TooLarge: more cells and bins than ``MOST_CELLS``.
+        """
+        try:
+            document = json.loads(text)
+            if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
+                raise Invalid("this is not evidence of a verdict", hint=f'Its "format" must be "{FORMAT}".')
+            baseline, candidate = (_read_arm(document.pop(side)) for side in ("baseline", "candidate"))
+            return cls(baseline=baseline, candidate=candidate, **document)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise Invalid(f"evidence can't be read: {error}") from error
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+# --- JSON ---------------------------------------------------------------------------------------------
+
+_CELL = [field.name for field in fields(Cell)]
+_BIN = [field.name for field in fields(Bin)]
+_NESTED = ("cells", "hourly", "histograms", "baseline", "candidate")
+
+
+def _plain(record: Arm | Evidence) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record) if field.name not in _NESTED}
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    return {
+        **_plain(arm),
+        "cells": {"columns": _CELL, "rows": [astuple(cell) for cell in arm.cells]},
+        "hourly": {"columns": _CELL, "rows": [astuple(cell) for cell in arm.hourly]},
+        "histograms": {
+            metric: {"columns": _BIN, "rows": [astuple(one) for one in bins]} for metric, bins in arm.histograms
+        },
+    }
+
+
+def _read_arm(document: Mapping[str, Any]) -> Arm:
+    rest = {name: value for name, value in document.items() if name not in _NESTED}
+    return Arm(
+        cells=tuple(_read_cell(row) for row in _rows(document["cells"])),
+        hourly=tuple(_read_cell(row) for row in _rows(document["hourly"])),
+        histograms=tuple(
+            (metric, tuple(Bin(**row) for row in _rows(table))) for metric, table in document["histograms"].items()
+        ),
+        **rest,
+    )
+
+
+def _rows(table: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+    if len(table["rows"]) > MOST_CELLS:
+        raise TooLarge(f"evidence has more than {MOST_CELLS:,} rows", hint="Choose a shorter window or wider hours.")
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+
+
+def _read_cell(row: dict[str, Any]) -> Cell:
+    row["costs"] = tuple(CellCost(*cost) for cost in row["costs"])
+    row["scores"] = tuple((name, Moments(*score)) for name, score in row["scores"])
+    for name in ("tokens", "tools"):
+        row[name] = None if row[name] is None else Moments(*row[name])
+    return Cell(**row)
