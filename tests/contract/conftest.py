@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 from flightdeck.settings import StoreSettings
 from flightdeck.store import schema
 from flightdeck.store.client import Engine
+from tests.contract.commands import run
 from tests.served_clickhouse import ServedClickHouse, Unavailable, served
 
 
@@ -53,3 +55,19 @@ def engine(open_engine: Callable[[], Engine]) -> Engine:
     engine = open_engine()
     schema.migrate(engine)
     return engine
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one; no settings in the environment."""
+    for name in [name for name in os.environ if name.startswith("FLIGHTDECK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def initialised(workspace: Path) -> Path:
+    """A workspace as ``flightdeck init`` makes it, which is the current folder."""
+    assert run("init").exit_code == 0
+    return workspace

@@ -6,57 +6,13 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from flightdeck import __version__
-from flightdeck.cli.main import COMMANDS, cli
+from flightdeck.cli.main import COMMANDS
+from tests.contract.commands import TABLE, bundle, run
 from tests.serving import environment
-
-RELEASE = """\
-api_version: v1
-kind: Release
-metadata: {{name: support-agent, version: "{version}"}}
-spec:
-  agent: {{agent_id: agent_support}}
-  runtime: {{provider: openai, model: gpt-4.1-mini}}
-  prompts: {{system_ref: prompts/system.md}}
-  pricing_reference: {{provider: openai, pricing_version: p1}}
-"""
-TABLE = """\
-provider: openai
-pricing_version: p1
-entries:
-- {model: gpt-4.1-mini, input_usd_per_1k_tokens: 1, output_usd_per_1k_tokens: 2}
-"""
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, which is the current one; no settings in the environment."""
-    for name in ("FLIGHTDECK_URL", "FLIGHTDECK_LOCAL_API_TOKEN", "FLIGHTDECK_WORKSPACE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def initialised(workspace: Path) -> Path:
-    assert run("init").exit_code == 0
-    return workspace
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
-
-
-def bundle(folder: Path, version: str = "1.0.0") -> Path:
-    (folder / "prompts").mkdir(parents=True)
-    (folder / "prompts" / "system.md").write_text("You help.\n")
-    (folder / "release.yaml").write_text(RELEASE.format(version=version))
-    return folder
 
 
 def test_the_version_in_both_forms():

@@ -1,0 +1,180 @@
+"""Commands over runs, and the diff: output and exit codes are 1.3's, which scripts and CI jobs read."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.commands import TABLE, bundle, run
+
+
+def event(release_id: str, number: int, **changes: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "timestamp": datetime.now(UTC).isoformat(),
+        "agent_id": "agent_support",
+        "release_id": release_id,
+        "run_id": f"{release_id}-{number}",
+        "tenant_id": "t",
+        "task_id": "k",
+        "environment": "local",
+        "metrics": {"latency_ms": 100 + number, "success": number != 2},
+        "usage": {"model": {"provider": "openai", "model": "gpt-4.1-mini", "input_tokens": 1000, "output_tokens": 500}},
+    }
+    return made | changes
+
+
+def lines(path: Path, events: list[dict[str, Any]]) -> str:
+    path.write_text("".join(json.dumps(one) + "\n" for one in events))
+    return str(path)
+
+
+@pytest.fixture
+def release(initialised: Path) -> str:
+    bundle(initialised / "one")
+    return run("release", "register", "one").stdout.strip()
+
+
+@pytest.fixture
+def pair(initialised: Path, release: str) -> tuple[str, str]:
+    """Two releases with a price table and three runs each."""
+    (initialised / "p.yaml").write_text(TABLE)
+    assert run("pricing", "import", "p.yaml").exit_code == 0
+    bundle(initialised / "two", version="1.1.0")
+    other = run("release", "register", "two").stdout.strip()
+    events = [event(release_id, number) for release_id in (release, other) for number in range(3)]
+    assert run("runs", "ingest", lines(initialised / "events.jsonl", events)).stdout == "Inserted 6 events\n"
+    return release, other
+
+
+def test_ingest_takes_lines_or_an_array_and_counts_what_is_new(initialised, release):
+    events = [event(release, number) for number in range(3)]
+    assert run("runs", "ingest", lines(initialised / "a.jsonl", events[:2])).stdout == "Inserted 2 events\n"
+    (initialised / "b.json").write_text("\n  " + json.dumps(events))
+    again = run("runs", "ingest", "b.json")
+    assert (again.stdout, again.stderr) == ("Inserted 1 events\n", "2 were known already.\n")
+    changed = run("runs", "ingest", lines(initialised / "c.jsonl", [{**events[0], "task_id": "other"}]))
+    assert changed.stdout == "Inserted 0 events\n"
+    assert events[0]["run_id"] in changed.stderr
+    (initialised / "empty.jsonl").write_text("\n")
+    assert run("runs", "ingest", "empty.jsonl").stdout == "Inserted 0 events\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("{good}\n{bad}\n", "line 2: usage"),
+        ("{good}\n\nnonsense\n", "line 3 is no JSON"),
+        ("[{good}, {bad}]", "event 2: usage"),
+        ("[{good}, ", "is no JSON"),
+        ("{good}\n7\n", "line 2"),
+    ],
+)
+def test_one_bad_event_of_a_file_is_named_and_nothing_is_stored(initialised, release, text, where):
+    good, bad = event(release, 1), event(release, 2, usage={})
+    path = initialised / "e"
+    path.write_text(text.replace("{good}", json.dumps(good)).replace("{bad}", json.dumps(bad)))
+    failed = run("runs", "ingest", "e")
+    assert failed.exit_code == 1
+    assert re.fullmatch(rf"Error: e[^\n]*{re.escape(where)}[^\n]*\n", failed.stderr)
+    assert "matched_total=0" in run("runs", "list", release, "--window", "1d").stdout
+
+
+def test_an_event_that_contradicts_its_release_is_refused(initialised, release):
+    failed = run("runs", "ingest", lines(initialised / "e.jsonl", [event(release, 1, agent_id="other")]))
+    assert failed.exit_code == 1
+    assert "agent_support" in failed.stderr
+
+
+def test_list_as_text_is_a_header_and_a_line_per_run_newest_first(pair):
+    listed = run("runs", "list", pair[0], "--window", "1d", "--limit", "2").stdout.splitlines()
+    assert listed[0] == f"release={pair[0]} matched_total=3 returned=2 truncated=True"
+    events = [json.loads(line) for line in listed[1:]]
+    assert [one["run_id"] for one in events] == [f"{pair[0]}-2", f"{pair[0]}-1"]
+    assert listed[1] == json.dumps(events[0], sort_keys=True)
+
+
+def test_list_as_json_is_the_api_s_answer(pair):
+    text = run("runs", "list", pair[0], "--window", "1d", "--output", "json", "--tenant", "t").stdout
+    page = json.loads(text)
+    assert text == json.dumps(page, indent=2, sort_keys=True) + "\n"
+    assert (page["matched_total"], page["filters"]["tenant_id"]) == (3, "t")
+
+
+def test_export_writes_lines_and_warns_when_there_are_more(initialised, pair):
+    whole = run("runs", "export", pair[0], "--window", "1d")
+    assert (len(whole.stdout.splitlines()), whole.stderr, whole.exit_code) == (3, "", 0)
+    some = run("runs", "export", pair[0], "--window", "1d", "--limit", "2", "-o", "out.jsonl")
+    assert some.stderr == "WARNING: exported 2 of 3 matching events (offset=0, --limit 2).\n"
+    assert (some.exit_code, some.stdout) == (0, "")
+    assert (initialised / "out.jsonl").read_text().splitlines() == whole.stdout.splitlines()[:2]
+
+
+@pytest.mark.parametrize("command", ["list", "export"])
+def test_an_unknown_release_and_a_window_that_is_none_are_errors(release, command):
+    unknown = run("runs", command, "rel_nope", "--window", "1d")
+    assert (unknown.exit_code, unknown.stderr) == (1, "Error: Unknown release: rel_nope\n")
+    odd = run("runs", command, release, "--window", "7x")
+    assert (odd.exit_code, odd.stderr) == (1, "Error: Invalid window unit: 7x\n")
+
+
+def test_the_diff_s_text_has_1_3s_lines_in_order(pair):
+    shown = run("release", "diff", *pair, "--window", "7d")
+    assert shown.exit_code == 0
+    expected = [
+        r"Window: 7d \(\S+\+00:00 \.\. \S+\+00:00\)",
+        r"Filters: env=local tenant=\* task=\*",
+        r"Baseline pricing: openai/p1 \(model=gpt-4\.1-mini\)",
+        r"Candidate pricing: openai/p1 \(model=gpt-4\.1-mini\)",
+        r"Samples: baseline=3 candidate=3",
+        r"Confidence: LOW \(candidate sample < 500 runs; baseline sample < 500 runs; LOW floor is 50 runs\)",
+        r"",
+        r"Estimated model token cost/run \(USD\): 2\.000000 -> 2\.000000 \(delta \+0\.000000, \+0\.00%\)",
+        r"Latency avg \(ms\): 101\.00 -> 101\.00 \(delta \+0\.00\)",
+        r"Error rate: 0\.3333 -> 0\.3333 \(delta \+0\.0000\)",
+        r"",
+        r"Policy: FAIL",
+        r"- diff confidence is LOW \(.*\); promotion requires HIGH",
+    ]
+    found = shown.stdout.splitlines()
+    assert len(found) == len(expected)
+    for line, pattern in zip(found, expected, strict=True):
+        assert re.fullmatch(pattern, line)
+
+
+def test_the_diff_as_json_is_the_api_s_answer_with_1_3s_keys(pair):
+    text = run("release", "diff", *pair, "--window", "7d", "--output", "json", "--task", "k").stdout
+    diff = json.loads(text)
+    assert text == json.dumps(diff, indent=2, sort_keys=True) + "\n"
+    assert diff.keys() >= {"window", "since", "until", "filters", "pricing", "samples", "metrics", "policy"}
+    assert diff["filters"] == {"environment": "local", "tenant_id": None, "task_id": "k"}
+
+
+def test_only_with_fail_on_policy_a_fail_is_exit_code_1(initialised, pair):
+    blocked = run("release", "diff", *pair, "--window", "7d", "--fail-on-policy")
+    assert blocked.exit_code == 1
+    assert "Policy: FAIL" in blocked.stdout
+    assert blocked.stderr == "Error: Policy gate: diff blocked by active policy (see reasons above).\n"
+    (initialised / "policy.yaml").write_text("{require_high_diff_confidence: false, max_cost_per_run_usd: 3}")
+    run("policy", "set", "policy.yaml")
+    allowed = run("release", "diff", *pair, "--window", "7d", "--fail-on-policy")
+    assert (allowed.exit_code, allowed.stdout.splitlines()[-1]) == (0, "Policy: PASS")
+
+
+def test_a_diff_of_what_is_not_there_is_one_line(pair):
+    unknown = run("release", "diff", pair[0], "nope", "--window", "7d")
+    assert (unknown.exit_code, unknown.stderr) == (1, "Error: Unknown candidate release: nope\n")
+    odd = run("release", "diff", *pair, "--window", "0d")
+    assert (odd.exit_code, odd.stderr) == (1, "Error: Invalid window: 0d\n")
+
+
+def test_releases_of_two_agents_are_not_compared(initialised, release):
+    bundle(initialised / "other", agent="agent_other")
+    other = run("release", "register", "other").stdout.strip()
+    refused = run("release", "diff", release, other, "--window", "7d")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("Error: Cross-agent diff is not allowed.")
