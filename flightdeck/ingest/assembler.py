@@ -67,7 +67,7 @@ class Assembler:
         self._clock_us = clock_us
         self._changed = threading.Condition()
         self._committed_us = 0
-        self._looked_us = 0
+        self._looked_us = -1  # before anything: the first round comes at once, for what earlier processes left
         self._assign = False
         self._draining = False
         self._drained = False
