@@ -52,7 +52,7 @@ def _line(trace: TraceKey, findings: list[Finding], version: int) -> bytes:
             "found.environment": [finding.environment for finding in findings],
             "found.service_name": [finding.service_name for finding in findings],
             "found.service_version": [finding.service_version for finding in findings],
-            "found.timestamp": [finding.timestamp_us / 1_000_000 for finding in findings],
+            "found.timestamp_us": [finding.timestamp_us for finding in findings],
         }
     )
 

@@ -26,10 +26,9 @@ SELECT kind, count() AS runs
 FROM findings FINAL
 ARRAY JOIN
     `found.kind` AS kind, `found.release_id` AS release_id, `found.environment` AS environment,
-    `found.service_name` AS service_name, `found.timestamp` AS timestamp
+    `found.service_name` AS service_name, `found.timestamp_us` AS timestamp_us
 WHERE workspace = {workspace:UInt64} AND environment = {environment:String}
-    AND timestamp >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')
-    AND timestamp < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
+    AND timestamp_us >= {since:Int64} AND timestamp_us < {until:Int64}
     AND if(
         kind = 'unassigned',
         {any_agent:Bool} OR service_name = {agent_id:String},

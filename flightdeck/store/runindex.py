@@ -95,7 +95,7 @@ def take_back(rows: Collection[tuple[Stored, int]]) -> Iterator[bytes]:
                 "agent_id": place.agent_id,
                 "release_id": place.release_id,
                 "environment": place.environment,
-                "timestamp": str(place.hour),
+                "timestamp_us": place.hour * 1_000_000,
                 "run_key": run_key,
                 "trace_key": key(row.trace_id) if row.trace_id else run_key,
                 "run_id": place.run_id,

@@ -132,7 +132,7 @@ def _line(workspace: int, run: Run, version: int) -> bytes:
             "agent_id": run.agent_id,
             "release_id": run.release_id,
             "environment": run.environment,
-            "timestamp": run.timestamp_us / 1_000_000,
+            "timestamp_us": run.timestamp_us,
             "run_key": run_key,
             "trace_key": run_key if named_by_span else runindex.key(run.trace_id),
             "run_id": run.run_id,

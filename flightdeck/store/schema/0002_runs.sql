@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS run_rows
     agent_id              LowCardinality(String),
     release_id            LowCardinality(String),
     environment           LowCardinality(String),
-    timestamp             DateTime64(6, 'UTC'),
+    timestamp_us          Int64,
     run_key               UInt64,
     trace_key             UInt64,
     run_id                String,
@@ -162,8 +162,9 @@ ORDER BY (workspace, release_id, agent_id, environment);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS run_rows_to_runs TO runs AS
 SELECT
-    r.* EXCEPT (trace_key, content, trace_id, span_id),
-    toStartOfHour(r.timestamp) AS hour,
+    r.* EXCEPT (timestamp_us, trace_key, content, trace_id, span_id),
+    fromUnixTimestamp64Micro(r.timestamp_us, 'UTC') AS timestamp,
+    toStartOfHour(timestamp) AS hour,
     length(r.trace_id) = 32 AND length(r.span_id) = 16 AND r.run_id = concat(r.trace_id, '-', r.span_id) AS named_by_span,
     if(named_by_span, '', r.trace_id) AS trace_id,
     if(named_by_span, '', r.span_id) AS span_id
@@ -176,7 +177,7 @@ SELECT
     r.agent_id AS agent_id,
     r.release_id AS release_id,
     r.environment AS environment,
-    toStartOfHour(r.timestamp) AS hour,
+    toStartOfHour(fromUnixTimestamp64Micro(r.timestamp_us, 'UTC')) AS hour,
     r.run_id AS run_id,
     if(r.run_key = r.trace_key, '', r.trace_id) AS trace_id,
     r.version AS version,
@@ -187,7 +188,7 @@ SELECT
 FROM run_rows AS r;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS run_rows_to_releases TO releases_seen AS
-SELECT workspace, release_id, agent_id, environment, min(toUnixTimestamp64Micro(timestamp)) AS first_us
+SELECT workspace, release_id, agent_id, environment, min(timestamp_us) AS first_us
 FROM run_rows
 WHERE is_deleted = 0
 GROUP BY workspace, release_id, agent_id, environment;

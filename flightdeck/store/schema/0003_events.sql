@@ -44,7 +44,7 @@ SELECT
     event.agent_id AS agent_id,
     event.release_id AS release_id,
     event.environment AS environment,
-    event.timestamp AS timestamp,
+    toUnixTimestamp64Micro(event.timestamp) AS timestamp_us,
     run_key,
     run_key AS trace_key,
     event.run_id AS run_id,

@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS findings
     `found.environment`     Array(LowCardinality(String)),
     `found.service_name`    Array(LowCardinality(String)),
     `found.service_version` Array(LowCardinality(String)),
-    `found.timestamp`       Array(DateTime64(6, 'UTC'))
+    `found.timestamp_us`    Array(Int64)
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PRIMARY KEY key

@@ -7,7 +7,6 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -61,32 +60,27 @@ class TestReplacing:
         replace(engine, [traced(run(1, latency_ms=2), spans=4)], now_us=NOON_US)
         assert [found["metrics"]["latency_ms"] for found in listed(engine)] == [2]
 
-    @pytest.mark.parametrize(
-        "changes",
-        [
+    def test_a_run_that_moves_leaves_nothing_behind(self, engine: Engine) -> None:
+        """Rows at different places never replace each other: the old one is taken back, in both directions."""
+        moves: list[dict[str, Any]] = [
             {"release_id": "rel_000000000002"},
             {"agent_id": "other"},
             {"environment": "staging"},
             {"timestamp_us": NOON_US - HOUR_US},
             {"timestamp_us": NOON_US - 26 * HOUR_US},
             {"run_id": "named-by-itself"},
-        ],
-        ids=lambda changes: "-".join(map(str, changes.items())),
-    )
-    def test_a_run_that_moves_leaves_nothing_behind(self, engine: Engine, changes: dict[str, Any]) -> None:
-        """Rows at different places never replace each other: the old one is taken back, in both directions."""
-        before, after = run(1), run(1, **changes)
-        everywhere = [(release, environment) for release in (RELEASE, "rel_000000000002") for environment in ("prod", "staging")]
-
-        def all_runs() -> list[tuple[str, str]]:
-            found = (listed(engine, release, environment=environment) for release, environment in everywhere)
-            return [(one["run_id"], one["timestamp"]) for some in found for one in some]
-
-        for number, moved in enumerate([before, after, before, after]):
-            replace(engine, [traced(moved, spans=3 + number)], now_us=NOON_US + number)
-            ((run_id, timestamp),) = all_runs()
-            assert run_id == moved.run_id
-            assert timestamp == run_event(moved).model_dump(mode="json")["timestamp"]
+        ]
+        for number, changes in enumerate(moves, 1):
+            before, after = run(number), run(number, **changes)
+            for step, moved in enumerate([before, after, before, after]):
+                replace(engine, [traced(moved, spans=3 + step)], now_us=NOON_US + step)
+                found = [
+                    one
+                    for release in (RELEASE, "rel_000000000002")
+                    for environment in ("prod", "staging")
+                    for one in listed(engine, release, environment=environment, trace_id=before.trace_id)
+                ]
+                assert found == [run_event(moved).model_dump(mode="json")], changes
 
     def test_a_run_that_no_longer_comes_out_is_gone(self, engine: Engine) -> None:
         one, other = run(1), run(1, span_id="f" * 16, run_id=f"{1:032x}-{'f' * 16}")
@@ -253,7 +247,9 @@ class TestReading:
                     "timestamp_us": st.integers(NOON_US - HOUR_US, NOON_US + HOUR_US),
                     "latency_ms": st.one_of(st.none(), st.integers(0, 10**9)),
                     "error_type": st.one_of(st.none(), names),
-                    "models": st.lists(usages, max_size=4, unique_by=lambda row: (row.provider, row.model, row.input_tier)),
+                    "models": st.lists(
+                        usages, max_size=4, unique_by=lambda row: (row.provider, row.model, row.input_tier)
+                    ),
                     "tools": st.lists(st.tuples(names, amounts), max_size=3),
                     "calls_without_usage": amounts,
                 }
@@ -289,9 +285,17 @@ class TestReading:
         assert [len(one.events) for one in pages] == [10, 10, 5, 0]
         assert [found for one in pages for found in one.events] == everything
 
-    @pytest.mark.parametrize(
-        ("filters", "expected"),
-        [
+    def test_filters(self, engine: Engine) -> None:
+        made = {
+            "a": run(1),  # named by trace and span
+            "b": run(2, run_id="b", tenant_id="t2"),
+            "c": run(3, task_id="k2", run_kind="llm_call"),
+        }
+        replace(engine, [traced(one) for one in made.values()], now_us=NOON_US)
+        native = row("d", request={"trace_id": "free", "span_id": "span", "session_id": "s2"})
+        insert_events(engine, [[native]], now_us=NOON_US)
+        letters = {**{one.run_id: letter for letter, one in made.items()}, "d": "d"}
+        cases: list[tuple[dict[str, Any], str]] = [
             ({}, "abcd"),
             ({"tenant_id": "t2"}, "b"),
             ({"task_id": "k2"}, "c"),
@@ -308,20 +312,9 @@ class TestReading:
             ({"since": NOON + timedelta(seconds=1)}, ""),
             ({"until": NOON}, ""),
             ({"trace_id": "x' OR 1 = 1 --"}, ""),
-        ],
-        ids=str,
-    )
-    def test_filters(self, engine: Engine, filters: dict[str, Any], expected: str) -> None:
-        made = {
-            "a": run(1),  # named by trace and span
-            "b": run(2, run_id="b", tenant_id="t2"),
-            "c": run(3, task_id="k2", run_kind="llm_call"),
-        }
-        replace(engine, [traced(one) for one in made.values()], now_us=NOON_US)
-        native = row("d", request={"trace_id": "free", "span_id": "span", "session_id": "s2"})
-        insert_events(engine, [[native]], now_us=NOON_US)
-        letters = {**{one.run_id: letter for letter, one in made.items()}, "d": "d"}
-        assert "".join(sorted(letters[found] for found in ids(listed(engine, **filters)))) == expected
+        ]
+        for filters, expected in cases:
+            assert "".join(sorted(letters[found] for found in ids(listed(engine, **filters)))) == expected, filters
 
 
 class TestQuality:
@@ -335,11 +328,11 @@ class TestQuality:
             run(4),
         ]
         replace(engine, [traced(one) for one in odd], now_us=NOON_US)
-        usage = {"model": {"provider": "p", "model": "m", "input_tokens": 1, "output_tokens": 1, "cached_input_tokens": 2}}
+        usage = {
+            "model": {"provider": "p", "model": "m", "input_tokens": 1, "output_tokens": 1, "cached_input_tokens": 2}
+        }
         insert_events(engine, [[row("apart", usage=usage), row("open", type="run_start")]], now_us=NOON_US)
-        expected = DataQuality(
-            incomplete=1, bad_time=1, cached_exceeds_input=2, calls_without_usage=1, truncated=1
-        )
+        expected = DataQuality(incomplete=1, bad_time=1, cached_exceeds_input=2, calls_without_usage=1, truncated=1)
         assert quality(engine, cohort()) == expected
         assert quality(engine, cohort("rel_other")) == DataQuality()
         assert quality(engine, cohort(until=NOON)) == DataQuality()
@@ -424,7 +417,8 @@ class TestScores:
         replace(engine, [traced(first, second)], now_us=NOON_US)
         engine.command(
             "INSERT INTO spans (workspace, trace_id, span_id, parent_id, response_id, landed_us) "
-            "SELECT 0, unhex({t:String}), unhex(s), unhex(p), r, {us:UInt64} FROM values('s String, p String, r String', "
+            "SELECT 0, unhex({t:String}), unhex(s), unhex(p), r, {us:UInt64} "
+            "FROM values('s String, p String, r String', "
             "('3333333333333333', '2222222222222222', 'resp-1'), ('4444444444444444', '3333333333333333', ''))",
             {"t": trace_id, "us": NOON_US},
         )
