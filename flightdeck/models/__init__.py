@@ -11,6 +11,13 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
+from flightdeck.models.decisions import (
+    Confirmation,
+    Decision,
+    Outcome,
+    PromotionRequest,
+    PromotionWish,
+)
 from flightdeck.models.diff import (
     DataQuality,
     Diff,
@@ -69,11 +76,17 @@ from flightdeck.models.verdict import (
     VerdictWindow,
     VerdictWindows,
 )
+from flightdeck.models.webhooks import WEBHOOK_EVENTS, Attempt, Delivery, Message, Webhook, WebhookEvent
 from flightdeck.models.window import Window, window_length
 
 __all__ = [
+    "WEBHOOK_EVENTS",
+    "Attempt",
     "CatalogTariff",
+    "Confirmation",
     "DataQuality",
+    "Decision",
+    "Delivery",
     "Diff",
     "DiffCatalog",
     "DiffConfig",
@@ -85,7 +98,9 @@ __all__ = [
     "DiffRequest",
     "DiffSamples",
     "Guardrail",
+    "Message",
     "Moment",
+    "Outcome",
     "Policy",
     "PolicyResult",
     "PricingCatalog",
@@ -93,6 +108,8 @@ __all__ = [
     "PricingMapping",
     "PricingReference",
     "PricingTable",
+    "PromotionRequest",
+    "PromotionWish",
     "ReleaseAgent",
     "ReleaseArtifact",
     "ReleaseFallback",
@@ -129,6 +146,8 @@ __all__ = [
     "VerdictWarning",
     "VerdictWindow",
     "VerdictWindows",
+    "Webhook",
+    "WebhookEvent",
     "Window",
     "window_length",
     "wire_models",
