@@ -1,4 +1,4 @@
-"""Releases, prices and policies: transactional, in SQLite or PostgreSQL. Open it with :meth:`Ledger.open`."""
+"""What must be right to the last row: transactional, in SQLite or PostgreSQL. Open it with :meth:`Ledger.open`."""
 
 from flightdeck.ledger.ledger import Ledger
 

@@ -42,7 +42,7 @@ def name(value: str, field: str, *, blank: bool = False) -> str:
 
 
 def text(value: str, field: str, *, most: int = MAX_TEXT) -> str:
-    """A text of bounded length without NUL, which PostgreSQL can't store.
+    """A text of bounded length that both databases can store: without NUL or half a surrogate pair.
 
     Raises:
         Invalid: it is not.
@@ -51,4 +51,6 @@ def text(value: str, field: str, *, most: int = MAX_TEXT) -> str:
         raise Invalid(f"{field} has {len(value)} characters; the most is {most}.", field=field)
     if "\0" in value:
         raise Invalid(f"{field} holds a NUL character.", field=field)
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise Invalid(f"{field} holds half a surrogate pair.", field=field)
     return value

@@ -6,10 +6,14 @@ from types import TracebackType
 from typing import Self
 
 from flightdeck.ledger.database import Database
+from flightdeck.ledger.decisions import Decisions
 from flightdeck.ledger.index import ReleaseIndex
+from flightdeck.ledger.outbox import Outbox
 from flightdeck.ledger.policies import Policies
 from flightdeck.ledger.pricing import Pricing
 from flightdeck.ledger.releases import Releases
+from flightdeck.ledger.requests import Requests
+from flightdeck.ledger.webhooks import Webhooks
 from flightdeck.settings import LedgerSettings
 
 
@@ -20,6 +24,10 @@ class Ledger:
         releases: the registered releases.
         pricing: the imported pricing tables and the audit of their imports.
         policies: the policies that were set; the last one is active.
+        decisions: promotions and rollbacks, and which releases are live by them.
+        requests: promotions that wait for a confirmation.
+        webhooks: who is told of decisions.
+        outbox: what they are still to be told, and the log of telling them.
         backend: ``sqlite`` or ``postgresql``.
         target: the database, fit to be shown (no password).
     """
@@ -29,6 +37,10 @@ class Ledger:
         self.releases = Releases(database)
         self.pricing = Pricing(database)
         self.policies = Policies(database)
+        self.decisions = Decisions(database)
+        self.requests = Requests(database)
+        self.webhooks = Webhooks(database)
+        self.outbox = Outbox(database)
         self.backend = database.backend
         self.target = database.target
         self._index = ReleaseIndex(database)

@@ -86,7 +86,7 @@ def test_migrations_make_the_tables_that_the_code_asks(ledger_settings):
             connection, opts={"version_table": "ledger_version"}
         )
         assert alembic.autogenerate.compare_metadata(context, METADATA) == []
-    assert database.schema_version() == "0001"
+    assert database.schema_version() == "0002"
     database.close()
 
 
@@ -104,7 +104,7 @@ def opened(settings: LedgerSettings) -> str:
 
 def test_several_processes_may_open_an_empty_ledger_at_once(ledger_settings):
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.map(opened, [ledger_settings] * 3, chunksize=1) == ["0001"] * 3
+        assert pool.map(opened, [ledger_settings] * 3, chunksize=1) == ["0002"] * 3
 
 
 def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(ledger_settings):
