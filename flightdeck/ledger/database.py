@@ -13,13 +13,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import alembic.command
-import alembic.config
-import alembic.runtime.migration
-import alembic.script
 import sqlalchemy.exc
-from alembic.util.exc import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from flightdeck.errors import Conflict, Invalid, LedgerUnavailable, Misconfigured
@@ -85,12 +80,7 @@ class Database:
     def schema_version(self) -> str:
         """The number of the newest migration that ran, like ``0001``."""
         with self.read() as connection:
-            return (
-                alembic.runtime.migration.MigrationContext.configure(
-                    connection, opts={"version_table": "ledger_version"}
-                ).get_current_revision()
-                or ""
-            )
+            return _revision(connection)
 
     def backup(self) -> bytes:
         """A copy of the SQLite file, as of now, while others read and write.
@@ -164,6 +154,13 @@ def _migrate(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         # Several servers may start at once; SQLite's write lock does the same.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    if _revision(connection) == _newest():
+        return
+    # Only here: importing Alembic takes longer than everything else of opening a ledger.
+    import alembic.command  # noqa: PLC0415
+    import alembic.config  # noqa: PLC0415
+    from alembic.util.exc import CommandError  # noqa: PLC0415
+
     config = alembic.config.Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -173,6 +170,18 @@ def _migrate(connection: Connection) -> None:
         raise Misconfigured(
             "The ledger was written by a newer version of FlightDeck.", hint="Upgrade flightdeck-ai to use it."
         ) from error
+
+
+def _revision(connection: Connection) -> str:
+    """The newest migration that ran, as Alembic notes it; "" before the first."""
+    if not inspect(connection).has_table("ledger_version"):
+        return ""
+    return str(connection.execute(text("SELECT version_num FROM ledger_version")).scalar_one_or_none() or "")
+
+
+def _newest() -> str:
+    """The newest migration that this program knows; their files are called ``m<number>_<name>.py``."""
+    return max(path.name[1:5] for path in (_MIGRATIONS / "versions").glob("m[0-9][0-9][0-9][0-9]_*.py"))
 
 
 @contextmanager
