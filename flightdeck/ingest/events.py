@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from flightdeck.errors import Invalid, TooLarge
 from flightdeck.ingest.group import GroupCommit
@@ -163,7 +163,10 @@ def _row(event: RunEvent, place: int, releases: Releases, workspace: int) -> Eve
                 f"Invalid RunEvent: events[{place}].{name} has more than {LONGEST_ID} characters.",
                 field=f"events.{place}.{name}",
             )
-    row = row_of(event, workspace)
+    try:
+        row = row_of(event, workspace)
+    except PydanticSerializationError as error:  # pydantic reads them, UTF-8 has no room for them
+        raise Invalid(f"Invalid RunEvent: events[{place}] has a text with half a surrogate pair in it.") from error
     if row.size > MOST_EVENT_BYTES:
         raise TooLarge(
             f"events[{place}] has {row.size} bytes, more than {MOST_EVENT_BYTES}.", hint="Shorten its labels."
