@@ -22,7 +22,8 @@ Nothing here knows of HTTP, gRPC or exit codes: ``server/errors.py``, ``otel/rec
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class FlightDeckError(Exception):
@@ -86,13 +87,21 @@ class Conflict(Permanent):
 
 
 class Blocked(Permanent):
-    """A policy says no. ``reasons`` are the policy's, in its order."""
+    """A policy says no. ``reasons`` are the policy's, in its order; ``outcome`` is the decision, if it was recorded."""
 
     code = "blocked"
 
-    def __init__(self, message: str, *, reasons: tuple[str, ...] = (), hint: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reasons: tuple[str, ...] = (),
+        outcome: Mapping[str, Any] | None = None,
+        hint: str = "",
+    ) -> None:
         super().__init__(message, hint=hint)
         self.reasons = reasons
+        self.outcome = outcome
 
 
 class Misconfigured(Permanent):

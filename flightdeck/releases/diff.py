@@ -22,6 +22,7 @@ from flightdeck.models import (
     DiffQuality,
     DiffRequest,
     DiffSamples,
+    Policy,
     ReleaseRecord,
     Window,
 )
@@ -42,7 +43,14 @@ class Options:
     catalog_path: Path | None = None
 
 
-def diff(request: DiffRequest, ledger: Ledger, evidence: Evidence, options: Options, now: datetime) -> Diff:
+def diff(
+    request: DiffRequest,
+    ledger: Ledger,
+    evidence: Evidence,
+    options: Options,
+    now: datetime,
+    policy: Policy | None = None,
+) -> Diff:
     """Compares a candidate with a baseline.
 
     Args:
@@ -51,6 +59,7 @@ def diff(request: DiffRequest, ledger: Ledger, evidence: Evidence, options: Opti
         evidence: where the runs are.
         options: the workspace's.
         now: the end of the window.
+        policy: what it is judged by; the active one if not given.
 
     Raises:
         Invalid: an unknown release, two agents, a window that is none, or a pricing table that nobody imported.
@@ -89,7 +98,7 @@ def diff(request: DiffRequest, ledger: Ledger, evidence: Evidence, options: Opti
         candidate=found.totals[1].side(),
         same_release=baseline.release_id == candidate.release_id,
     )
-    judgement = evaluate(summary, ledger.policies.active(), options.config, now)
+    judgement = evaluate(summary, policy or ledger.policies.active(), options.config, now)
     return Diff(
         window=request.window,
         since=window.since.isoformat(),

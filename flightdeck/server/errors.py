@@ -33,7 +33,8 @@ def answer(error: errors.FlightDeckError) -> JSONResponse:
     status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
     detail: Any = str(error)
     if isinstance(error, errors.Blocked):
-        detail = {"message": error.message, "reasons": list(error.reasons)}
+        detail = {"message": error.message}
+        detail |= {"reasons": list(error.reasons)} if error.outcome is None else {"outcome": error.outcome}
     headers = {}
     if isinstance(error, errors.Retryable):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
