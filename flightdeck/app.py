@@ -28,6 +28,7 @@ from flightdeck.otel.scores import Score
 from flightdeck.settings import Settings
 from flightdeck.store import landing, schema, scores
 from flightdeck.store.client import Engine
+from flightdeck.webhooks import Dispatcher
 
 Part = TypeVar("Part")
 WRITER_BITS = 63
@@ -72,6 +73,7 @@ class App:
         engine: the store, at this program's schema.
         events: ingest of native events.
         spans: ingest of spans.
+        webhooks: sends what decisions put into the outbox; runs once it is asked for.
         receiver: what OTLP requests go to.
     """
 
@@ -83,6 +85,7 @@ class App:
         self.engine = Once(self._open_engine)
         self.events = Once(self._open_events)
         self.spans = Once(self._open_spans)
+        self.webhooks = Once(self._open_webhooks)
         self._counters = Counters()
         self.receiver = Receiver(_Sink(self.spans), self.access, counters=self._counters)
 
@@ -97,6 +100,7 @@ class App:
         self.ledger()
         self.events()
         self.spans()
+        self.webhooks()
 
     def close(self, drain_s: float = 0.0) -> None:
         """Commits what waits, assembles for at most so long, and closes."""
@@ -107,6 +111,8 @@ class App:
             spans.assembler.close()
         if (events := self.events.made) is not None:
             events.close()
+        if (webhooks := self.webhooks.made) is not None:
+            webhooks.close(max(0.0, deadline - time.monotonic()))
         if (engine := self.engine.made) is not None:
             engine.close()
         if (ledger := self.ledger.made) is not None:
@@ -119,6 +125,11 @@ class App:
 
     def _open_events(self) -> EventIngest:
         return EventIngest(self.engine(), self.ledger().release_index, self.settings.batch)
+
+    def _open_webhooks(self) -> Dispatcher:
+        dispatcher = Dispatcher(self.ledger().outbox, private=self.settings.webhooks.private_addresses)
+        dispatcher.start()
+        return dispatcher
 
     def _open_spans(self) -> SpanIn:
         settings, engine = self.settings, self.engine()

@@ -8,14 +8,15 @@ The receiver keys are the OpenTelemetry Collector's.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -40,6 +41,16 @@ def _endpoint(text: str) -> str:
 
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no address or network; write 10.0.0.7 or 10.0.0.0/24") from error
+
+
+Network = Annotated[str, AfterValidator(_network)]
 
 
 class _Section(BaseModel):
@@ -157,6 +168,15 @@ class ServerSettings(_Section):
     """Port to listen on; 0 takes any free one."""
     hosts: tuple[str, ...] = ()
     """Names that browsers may use for this server beside localhost, while no token is set."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Addresses or networks of proxies that may say who the actor is (X-FlightDeck-Actor, X-Forwarded-User)."""
+
+
+class WebhookSettings(_Section):
+    """How webhooks are told of decisions."""
+
+    private_addresses: bool = True
+    """Whether webhooks may go to loopback and private addresses; link-local and metadata addresses never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +220,14 @@ class Settings(BaseSettings):
     """A pricing catalog that makes price tables comparable."""
     promotion_requires_approval: bool = False
     """Whether a promotion needs a request and a confirmation."""
+    promotion_four_eyes: bool = False
+    """Whether who confirms must be somebody else than who requested; needs promotion_requires_approval."""
+    rollback_requires_policy: bool = False
+    """Whether a rollback must pass the policy even if the release was live before."""
     local_api_token: SecretStr = SecretStr("")
     """Bearer token for reads and writes; without one only this machine may write."""
     server: ServerSettings = ServerSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     receivers: ReceiversSettings = ReceiversSettings()
     batch: BatchSettings = BatchSettings()
     store: StoreSettings = StoreSettings()
@@ -212,6 +237,12 @@ class Settings(BaseSettings):
     """Attributes of yours that name the tenant, in order, beside the standard ones."""
     task_keys: tuple[str, ...] = ()
     """Attributes of yours that name the task, in order, beside the standard ones."""
+
+    @model_validator(mode="after")
+    def _four_eyes_see_requests(self) -> Self:
+        if self.promotion_four_eyes and not self.promotion_requires_approval:
+            raise ValueError("promotion_four_eyes needs promotion_requires_approval: true")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -272,7 +303,8 @@ def problems(error: ValidationError, model: type[BaseModel], word: str = "key") 
         path = [str(part) for part in problem["loc"]]
         name = ".".join(path)
         if problem["type"] != "extra_forbidden":
-            yield f"{name}: {problem['msg'].removeprefix('Value error, ')}"
+            said = problem["msg"].removeprefix("Value error, ")
+            yield f"{name}: {said}" if name else said
             continue
         near = difflib.get_close_matches(path[-1], _keys(model, path[:-1]), n=1, cutoff=0.5)
         yield f"unknown {word} {name}" + (f"; did you mean {'.'.join([*path[:-1], *near])}?" if near else "")
