@@ -130,14 +130,27 @@ def merged(cells: Iterable[Cell]) -> list[Cell]:
     return [_sum(groups[key]) for key in sorted(groups)]
 
 
-def folded(cells: Sequence[Cell], *, most_tenants: int = MOST_TENANTS, most_tasks: int = MOST_TASKS) -> list[Cell]:
+def folded(
+    cells: Sequence[Cell],
+    like: Sequence[Cell] | None = None,
+    *,
+    most_tenants: int = MOST_TENANTS,
+    most_tasks: int = MOST_TASKS,
+) -> list[Cell]:
     """Bounds clusters and strata, whatever comes: keeps those with most runs (ties: by name) and merges the others.
 
     Tenants are merged by a hash of their name into ``most_tenants`` clusters: unions of independent clusters stay
-    independent. Tasks become one stratum, ``_other``.
+    independent. Tasks become one stratum, ``_other``. What is merged already stays as it is.
+
+    Args:
+        cells: to fold.
+        like: whose runs say what is large; the cells themselves, or those of both releases.
+        most_tenants: kept.
+        most_tasks: kept.
     """
-    tenants = _names(cells, lambda cell: cell.tenant_id, most_tenants)
-    tasks = _names(cells, lambda cell: cell.task_id, most_tasks)
+    counted = cells if like is None else like
+    tenants = _names(counted, lambda cell: cell.tenant_id, most_tenants)
+    tasks = _names(counted, lambda cell: cell.task_id, most_tasks)
     return merged(
         replace(
             cell,
@@ -151,11 +164,14 @@ def folded(cells: Sequence[Cell], *, most_tenants: int = MOST_TENANTS, most_task
 def _names(cells: Sequence[Cell], name: Callable[[Cell], str], most: int) -> set[str]:
     runs: Counter[str] = Counter()
     for cell in cells:
-        runs[name(cell)] += cell.runs
+        if not name(cell).startswith(MERGED_TENANTS) and name(cell) != OTHER_TASK:
+            runs[name(cell)] += cell.runs
     return set(sorted(runs, key=lambda one: (-runs[one], one))[:most])
 
 
 def _cluster(tenant_id: str, clusters: int) -> str:
+    if tenant_id.startswith(MERGED_TENANTS):
+        return tenant_id
     digest = hashlib.blake2b(tenant_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return f"{MERGED_TENANTS}{int.from_bytes(digest, 'big') % clusters}"
 

@@ -223,7 +223,7 @@ def _comparison(
 def effective_clusters(series: Series, side: int) -> float:
     """How many clusters of one size would hold a side's values as evenly."""
     own = series.side == side
-    sizes = _sums(series.frame.tenant[own], series.n[own])
+    sizes = np.bincount(series.frame.tenant[own], series.n[own])
     squares = float((sizes**2).sum())
     return float(sizes.sum() ** 2) / squares if squares > 0 else 0.0
 

@@ -119,5 +119,6 @@ def geometric_mean(comparison: Comparison, rules: Rules) -> Outcome:
         gap=gap,
         harm=log_candidate - log_baseline,
         unit=baseline,
+        log_scale=True,
         critical=critical,
     )

@@ -70,6 +70,7 @@ class Outcome:
         gap: the margin in the contrast's unit.
         harm: the contrast's estimate without the margin, positive is worse.
         unit: one unit of the contrast in the metric's unit, for the smallest effect that would be found.
+        log_scale: whether the contrast is one of logs.
         critical: how the guardrail is decided.
         problem: why there is no test: a reason's code.
         warnings: codes.
@@ -84,6 +85,7 @@ class Outcome:
     gap: float = 0.0
     harm: float = 0.0
     unit: float = 1.0
+    log_scale: bool = False
     critical: Critical | None = None
     problem: str | None = None
     warnings: tuple[str, ...] = ()

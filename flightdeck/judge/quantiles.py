@@ -1,6 +1,6 @@
-"""Quantiles from histograms: order statistics at the ranks that the binomial leaves open (Woodruff, 1952), and the
-effect of both sides by MOVER (Zou and Donner, 2008).
+"""Quantiles from histograms: order statistics at the ranks that the binomial leaves open.
 
+Limits of one side are Woodruff's (1952), those of the effect MOVER's (Zou and Donner, 2008).
 A share q of runs lies below the quantile; how many independent runs would know that share as well is taken from what
 each tenant moves in it. A limit is unbounded where fewer than one run lies beyond its rank: p99 needs some 300 runs.
 """
@@ -206,7 +206,7 @@ def _groups(bins: Bins, strata: Indices) -> tuple[Indices, Indices]:
 def _by_cell(bins: Bins, below: Floats, strata: Indices) -> Series:
     first, cell = _groups(bins, strata)
     frame = bins.frame
-    n = np.bincount(cell, bins.runs)
+    n = np.asarray(np.bincount(cell, bins.runs), dtype=np.float64)
     share = np.bincount(cell, bins.runs * below) / n
     cells = Frame((), frame.side[first], frame.task[first], frame.tenant[first], frame.hour[first], (), frame.tenants)
     return Series(cells, n, share, n * share * (1 - share), bins.counts, (0, 0))
@@ -258,6 +258,7 @@ def quantile(found: Pair, rules: Rules) -> Outcome:
         gap=gap,
         harm=effect,
         unit=baseline if relative else 1.0,
+        log_scale=relative,
         critical=critical,
     )
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from flightdeck.judge.cells import Moments
 from flightdeck.judge.comparison import Comparison, compare
-from flightdeck.judge.outcome import Outcome
 from flightdeck.judge.means import mean
+from flightdeck.judge.outcome import Outcome
 from flightdeck.judge.rules import Rules
 from flightdeck.judge.series import PICO, Frame, Indices, Series, series, shifted
 

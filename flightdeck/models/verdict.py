@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from flightdeck.models.fields import Count
 
 Status = Literal["PASS", "FAIL", "INCONCLUSIVE", "NODATA"]
+Scope = Literal["tenants", "observed_tenants", "runs"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -174,7 +175,7 @@ class Verdict(_Part):
     mode: Literal["fixed", "sequential"] | None = None
     alpha: Number | None = None
     power: Number | None = None
-    scope: Literal["tenants", "observed_tenants", "runs"] | None = None
+    scope: Scope | None = None
     """What the verdict holds for: tenants like these, these tenants only, or runs like these."""
     as_of: str | None = None
     """When the store was asked, ISO 8601."""

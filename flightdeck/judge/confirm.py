@@ -1,0 +1,80 @@
+"""Confirmation: what must hold hour by hour too, and what open runs leave in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from flightdeck.judge.decision import Decided, Together, decide
+from flightdeck.judge.evidence import Evidence
+from flightdeck.judge.guardrails import Layout, assess
+from flightdeck.judge.hours import Hours, disjoint
+from flightdeck.judge.traffic import censored
+from flightdeck.models.statistics import Statistics
+
+HourStatus = Literal["confirmed", "confounded", "unchecked", "disjoint", "off"]
+_LATENCY = "latency_ms"
+_CLEAR = ("PASS", "FAIL")
+
+
+def confirm(
+    together: Together, evidence: Evidence, statistics: Statistics
+) -> tuple[HourStatus, Hours, list[tuple[str, str]]]:
+    """Takes back what does not hold when hours are made equal too, and passes of latency that open runs may spoil."""
+    if censored(evidence):
+        _censor(together.guardrails)
+    if statistics.time_check == "off":
+        return "off", Hours(None), []
+    if disjoint(evidence):
+        message = "the releases ran at different times, so the time of day may explain the difference"
+        return "disjoint", Hours(None), [("windows_disjoint", message)]
+    hours = Hours.of(evidence, statistics)
+    if hours.layout is None:
+        message = "the releases share too few hours to tell them from the time of day"
+        if not all(arm.hourly for arm in evidence.arms):
+            message = "the evidence is not divided by hours, so the time of day may explain the difference"
+        if statistics.time_check == "require":
+            for one in together.guardrails:
+                _take_back(one, "time_unchecked", message)
+        return "unchecked", hours, [("time_unchecked", message)]
+    confounded = _confounded(together, hours.layout, evidence)
+    message = f"not when the same {hours.width} h of UTC time are compared with one another"
+    warnings = []
+    for one in confounded:
+        if statistics.time_check == "require":
+            _take_back(one, "time_confounded", message)
+        else:
+            warnings.append(("time_confounded", f"{one.own.name}: {one.status}, but {message}"))
+    return "confounded" if confounded else "confirmed", hours, warnings
+
+
+def _censor(decided: Sequence[Decided]) -> None:
+    for one in decided:
+        if one.status == "PASS" and one.own.guardrail.metric == _LATENCY:
+            _take_back(one, "censored", "many runs are still open, and these are the slow ones")
+
+
+def _confounded(together: Together, layout: Layout, evidence: Evidence) -> list[Decided]:
+    """What is decided one way, and not so by hours; a quantile can't be, and warns."""
+    again = {id(one.own.guardrail): assess(one.own.guardrail, layout, evidence) for one in together.guardrails}
+    kept = [(bound.status, bound.p_fail_adjusted) for bound in together.limits]
+    by_hour = decide([one for one in again.values() if one is not None], together.limits, layout.statistics.alpha)
+    # A limit is on the candidate as it is: hours have no say in it.
+    for bound, (status, adjusted) in zip(together.limits, kept, strict=True):
+        bound.status, bound.p_fail_adjusted = status, adjusted
+    statuses = {id(one.own.guardrail): one.status for one in by_hour}
+    for one in together.guardrails:
+        if id(one.own.guardrail) not in statuses and one.own.decidable:
+            one.own.warn("time_unchecked", "a quantile is not compared hour by hour")
+    return [
+        one
+        for one in together.guardrails
+        if one.status in _CLEAR and statuses.get(id(one.own.guardrail), one.status) != one.status
+    ]
+
+
+def _take_back(one: Decided, code: str, message: str) -> None:
+    if one.status not in _CLEAR:
+        return
+    one.because(code, f"{one.own.name}: would {'pass' if one.status == 'PASS' else 'fail'}, but {message}")
+    one.status = "INCONCLUSIVE"
