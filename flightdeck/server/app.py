@@ -12,7 +12,19 @@ from fastapi import FastAPI
 from flightdeck import __version__
 from flightdeck.app import App, build
 from flightdeck.otel.receiver import http as otlp
-from flightdeck.server import diff, errors, events, page, policy, pricing, releases, runs, workspace
+from flightdeck.server import (
+    diff,
+    errors,
+    events,
+    page,
+    policy,
+    pricing,
+    promotion,
+    releases,
+    runs,
+    webhooks,
+    workspace,
+)
 from flightdeck.server.envelope import Bounds, Envelope
 from flightdeck.settings import Settings, load
 
@@ -52,7 +64,7 @@ def api_for(app: App, *, instance: str) -> FastAPI:
     """The application over parts that somebody else opens and closes."""
     api = FastAPI(title="FlightDeck", version=__version__, description=DESCRIPTION)
     errors.install(api)
-    for part in (workspace, releases, pricing, policy, events, runs, diff):
+    for part in (workspace, releases, pricing, policy, events, runs, diff, promotion, webhooks):
         api.include_router(part.router(app))
     protocol = app.settings.receivers.otlp.protocols.http
     limits = {"max_bytes": protocol.max_bytes} if protocol is not None else {}

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from flightdeck import __version__
 from flightdeck.app import App
-from flightdeck.errors import FlightDeckError
+from flightdeck.errors import FlightDeckError, Invalid
 from flightdeck.store import pages, schema
+
+SHOWN_NUMBERS = 20
 
 
 class Check(NamedTuple):
@@ -23,13 +25,14 @@ class Check(NamedTuple):
 def counters(app: App) -> dict[str, Any]:
     """How much there is of everything."""
     ledger = app.ledger()
+    actions = ledger.decisions.count_by_action()
     return {
         "releases_total": ledger.releases.count(),
         "pricing_tables_total": ledger.pricing.count(),
         "run_events_total": pages.count(app.engine()),
-        "promoted_pointers_total": 0,
-        "actions_total": 0,
-        "actions_by_action": {},
+        "promoted_pointers_total": len(ledger.decisions.pointers()),
+        "actions_total": sum(actions.values()),
+        "actions_by_action": actions,
     }
 
 
@@ -41,6 +44,7 @@ def schema_version(app: App) -> int:
 def info(app: App) -> dict[str, Any]:
     """Where the workspace is, what it holds, how it is configured. Passwords are masked."""
     settings, ledger = app.settings, app.ledger()
+    webhooks = ledger.webhooks.list()
     counted = counters(app)
     counted.pop("actions_by_action")
     catalog = settings.pricing_catalog_path
@@ -56,15 +60,21 @@ def info(app: App) -> dict[str, Any]:
         "schema_version": schema_version(app),
         "server_version": __version__,
         "store_target": masked(settings.engine.dsn.get_secret_value() if settings.engine.dsn else ""),
-        "webhooks_configured": 0,
-        "webhooks_enabled": 0,
+        "webhooks_configured": len(webhooks),
+        "webhooks_enabled": sum(webhook.enabled for webhook in webhooks),
         "workspace_path": str(settings.workspace),
     }
 
 
 def checks(app: App) -> list[Check]:
     """Looks at ledger and store, without changing them."""
-    return [_checked("schema_migrations", app, _schemas), _checked("store", app, _store)]
+    return [
+        _checked("schema_migrations", app, _schemas),
+        *_pointers(app),
+        _checked("audit_seq", app, _sequence),
+        _checked("hash_chain", app, _chain),
+        _checked("store", app, _store),
+    ]
 
 
 def masked(dsn: str) -> str:
@@ -87,6 +97,43 @@ def _schemas(app: App) -> str:
     newest = schema.migrations()[-1].version
     app.engine()
     return f"ledger at {schema_version(app)}, store at {newest}"
+
+
+def _pointers(app: App) -> list[Check]:
+    """Every live release is registered."""
+    try:
+        decisions = app.ledger().decisions
+        pointers, missing = decisions.pointers(), decisions.missing_releases()
+    except FlightDeckError as error:
+        return [Check("promoted_pointer", passed=False, detail=str(error))]
+    return [
+        Check(
+            f"promoted_pointer:{pointer.agent_id}:{pointer.environment}",
+            passed=pointer not in missing,
+            detail=f"release_id={pointer.release_id!r} missing from releases table"
+            if pointer in missing
+            else f"release_id={pointer.release_id} ok",
+        )
+        for pointer in pointers
+    ]
+
+
+def _sequence(app: App) -> str:
+    """Decisions are numbered 1, 2, 3 …"""
+    numbers = app.ledger().decisions.sequence()
+    if not numbers:
+        return "no decisions"
+    last = numbers[-1]
+    if list(numbers) != list(range(1, last + 1)):
+        missing = sorted(set(range(1, last + 1)).difference(numbers))
+        raise Invalid(f"expected contiguous 1..{last}; missing={missing[:SHOWN_NUMBERS]} ({len(missing)} row(s))")
+    return f"contiguous 1..{last} ({last} row(s))"
+
+
+def _chain(app: App) -> str:
+    """Nobody edited or deleted a decision, or the last ones. Who writes the hash down can tell later on."""
+    last, hashed = app.ledger().decisions.verify()
+    return f"{last} decision(s) unchanged, last hash {hashed}"
 
 
 def _store(app: App) -> str:

@@ -65,7 +65,7 @@ def router(app: App) -> APIRouter:
 
     @routes.get("/v1/ledger/backup", response_class=Response)
     def backup(request: Request) -> Response:
-        """A copy of the ledger's SQLite file, as of now. The write rule holds: it holds everything but secrets."""
+        """A copy of the ledger's SQLite file, as of now. The write rule holds: the secrets of webhooks are in it."""
         may_write(app.access, request)
         return Response(app.ledger().backup(), media_type="application/vnd.sqlite3")
 
