@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+from scipy.special import chdtri
+
+from flightdeck.judge.comparison import Variance
 from flightdeck.judge.critical import Critical, normal_quantile
 from flightdeck.judge.outcome import Outcome
 from flightdeck.models.verdict import RunsNeeded
@@ -45,6 +48,11 @@ def smallest_harm(outcome: Outcome, spare: float) -> float | None:
     return smallest if math.isfinite(smallest) else None
 
 
+def _tenants_differ(found: Variance) -> bool:
+    """Whether more lies between tenants than few of them show by chance, at 5 %."""
+    return found.within <= 0 or found.value / found.within > float(chdtri(found.df, 0.05)) / found.df
+
+
 def runs_needed(
     outcome: Outcome, counts: tuple[int, int], spare: float, hours: float | None, *, clustered: bool
 ) -> RunsNeeded:
@@ -64,7 +72,7 @@ def runs_needed(
         return RunsNeeded(limited_by="effect")
     found = outcome.variance
     need = variance_needed(distance, spare, outcome.critical, found.df if clustered else math.inf)
-    if clustered and found.value - found.within > need:
+    if clustered and found.value - found.within > need and _tenants_differ(found):
         return RunsNeeded(limited_by="tenants")
     more = max(0.0, found.value / need - 1) if need > 0 else math.inf
     if not math.isfinite(more) or more > 1e12:
