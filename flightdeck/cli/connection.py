@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from flightdeck.errors import Forbidden, Invalid, NotFound, Permanent, Retryable, StoreUnavailable, Unauthenticated
+from flightdeck.errors import (
+    Blocked,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Permanent,
+    Retryable,
+    StoreUnavailable,
+    Unauthenticated,
+)
 
 Params = Mapping[str, str | int | None]
 SERVER_FILE = Path(".flightdeck") / "server.json"
@@ -179,6 +188,8 @@ def _error(answer: Answer) -> Permanent | Retryable:
     except (ValueError, KeyError, TypeError):
         detail = answer.body.decode("utf-8", "replace").strip() or f"The server answered {answer.status}."
     message = _text(detail)
+    if isinstance(detail, dict) and isinstance(detail.get("outcome"), dict):
+        return Blocked(message, reasons=tuple(detail["outcome"]["policy"]["reasons"]), outcome=detail["outcome"])
     if answer.status == 401:
         return Unauthenticated(message, hint="Set FLIGHTDECK_LOCAL_API_TOKEN to the server's token.")
     if answer.status in (429, 503):

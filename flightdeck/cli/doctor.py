@@ -29,7 +29,6 @@ def doctor(backup: Path | None) -> None:
     for check in checks:
         passed = check["passed"]
         click.echo(f"{'ok  ' if passed else 'FAIL'}  {check['name']}: {check['detail']}", err=not passed)
-    failed = sum(not check["passed"] for check in checks)
-    if failed:
-        raise click.ClickException(f"Doctor: {failed} of {len(checks)} check(s) failed.")
+    if not all(check["passed"] for check in checks):
+        raise click.ClickException("Doctor found one or more problems.")
     click.echo(f"Doctor: {len(checks)} check(s), all passed.")

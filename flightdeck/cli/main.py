@@ -17,9 +17,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("flightdeck.cli.init:init", "Make the current folder a workspace: write flightdeck.yaml."),
     "policy": ("flightdeck.cli.policy:policy", "Set and show the policy that decides."),
     "pricing": ("flightdeck.cli.pricing:pricing", "Import and show price tables."),
-    "release": ("flightdeck.cli.release:release", "Register, list, show, verify and compare releases."),
+    "release": ("flightdeck.cli.release:release", "Register, compare, promote and roll back releases."),
     "runs": ("flightdeck.cli.runs:runs", "Ingest, list and export runs."),
     "serve": ("flightdeck.cli.serve:serve", "Start the server: API and page, OTLP over gRPC and HTTP."),
+    "webhook": ("flightdeck.cli.webhook:webhook", "Tell other programs of promotions, signed."),
     "version": ("flightdeck.cli.version:version_command", "Print the version."),
     "workspace": ("flightdeck.cli.workspace:workspace", "Look at the workspace."),
 }

@@ -1,4 +1,4 @@
-"""``flightdeck release …``: register, list, show, verify and compare releases."""
+"""``flightdeck release …``: register, list, show, verify and compare releases; what promotes is in ``promotion``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from flightdeck.cli import promotion
 from flightdeck.cli.connection import api
 
 MISMATCH = 2
@@ -15,7 +16,7 @@ MISMATCH = 2
 
 @click.group()
 def release() -> None:
-    """Register, list, show, verify and compare releases."""
+    """Register, compare, promote and roll back releases."""
 
 
 @release.command()
@@ -132,6 +133,10 @@ def diff(
         click.echo(report(answer))
     if fail_on_policy and not answer["policy"]["passed"]:
         raise click.ClickException("Policy gate: diff blocked by active policy (see reasons above).")
+
+
+for command in promotion.COMMANDS:
+    release.add_command(command)
 
 
 def _path(release_id: str) -> str:

@@ -182,11 +182,23 @@ class Decisions:
         with self._database.read() as connection:
             return dict(sorted(tuple(row) for row in connection.execute(query)))
 
-    def missing_releases(self) -> Pointers:
-        """Pointers to releases that nobody registered: somebody has been at the database."""
-        query = select(POINTERS).outerjoin(RELEASES, RELEASES.c.release_id == POINTERS.c.release_id)
+    def wrong_pointers(self) -> dict[Pointer, str]:
+        """Pointers that no decision left like this, and why: somebody has been at the database."""
+        made = DECISIONS.c
+        query = (
+            select(POINTERS, RELEASES.c.seq, made.release_id, made.promoted_pointer_changed)
+            .outerjoin(RELEASES, RELEASES.c.release_id == POINTERS.c.release_id)
+            .outerjoin(DECISIONS, made.audit_seq == POINTERS.c.audit_seq)
+        )
+        wrong = {}
         with self._database.read() as connection:
-            return sorted(Pointer(*row) for row in connection.execute(query.where(RELEASES.c.seq.is_(None))))
+            for *columns, known, decided, moved in connection.execute(query):
+                pointer = Pointer(*columns)
+                if known is None:
+                    wrong[pointer] = f"release_id={pointer.release_id!r} missing from releases table"
+                elif decided != pointer.release_id or not moved:
+                    wrong[pointer] = f"decision {pointer.audit_seq} did not make release_id={pointer.release_id!r} live"
+        return wrong
 
     def sequence(self) -> Sequence[int]:
         """All ``audit_seq`` in order: 1, 2, 3 … unless somebody has been at the database."""

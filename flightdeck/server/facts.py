@@ -100,26 +100,24 @@ def _schemas(app: App) -> str:
 
 
 def _pointers(app: App) -> list[Check]:
-    """Every live release is registered."""
+    """Every live release is registered, and is live by a decision."""
     try:
         decisions = app.ledger().decisions
-        pointers, missing = decisions.pointers(), decisions.missing_releases()
+        pointers, wrong = decisions.pointers(), decisions.wrong_pointers()
     except FlightDeckError as error:
         return [Check("promoted_pointer", passed=False, detail=str(error))]
     return [
         Check(
             f"promoted_pointer:{pointer.agent_id}:{pointer.environment}",
-            passed=pointer not in missing,
-            detail=f"release_id={pointer.release_id!r} missing from releases table"
-            if pointer in missing
-            else f"release_id={pointer.release_id} ok",
+            passed=pointer not in wrong,
+            detail=wrong.get(pointer, f"release_id={pointer.release_id} ok"),
         )
         for pointer in pointers
     ]
 
 
 def _sequence(app: App) -> str:
-    """Decisions are numbered 1, 2, 3 …"""
+    """Decisions are numbered from 1 on without gaps."""
     numbers = app.ledger().decisions.sequence()
     if not numbers:
         return "no decisions"

@@ -1,0 +1,117 @@
+"""``flightdeck webhook …``: tell other programs of promotions."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import click
+
+from flightdeck.cli.connection import api
+from flightdeck.errors import NotFound
+
+EVENTS = ("promote.blocked", "promote.succeeded", "rollback.succeeded")
+COLUMNS = ("webhook_id", "url", "events", "enabled", "created_at", "secret_preview", "description")
+
+
+@click.group()
+def webhook() -> None:
+    """Tell other programs of promotions and rollbacks, by signed HTTP requests."""
+
+
+@webhook.command()
+@click.option("--url", required=True, help="Where to send: http or https.")
+@click.option("--event", "events", required=True, multiple=True, help=f"May be repeated: {', '.join(EVENTS)}.")
+@click.option("--description", help="A note for `webhook list`.")
+def add(url: str, events: tuple[str, ...], description: str | None) -> None:
+    """Add a webhook and print its secret, for the only time.
+
+    \b
+    Example:
+      flightdeck webhook add --url https://ci.example.com/hook --event promote.succeeded
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
+    unknown = [event for event in events if event not in EVENTS]
+    if unknown:
+        raise click.ClickException(f"unknown event(s): {unknown}. Allowed: {', '.join(EVENTS)}")
+    with api() as flightdeck:
+        added = flightdeck.post("/v1/webhooks", {"url": url, "events": list(events), "description": description})
+    click.echo(f"Created webhook {added['webhook_id']} for {added['url']}")
+    click.echo(f"  events: {', '.join(added['events'])}")
+    click.echo("\n!!! SAVE THIS SECRET: IT WILL NOT BE SHOWN AGAIN !!!")
+    click.echo(f"  secret: {added['secret']}")
+    click.echo(f"  as Standard Webhooks libraries take it: {added['standard_secret']}")
+
+
+@webhook.command("list")
+def list_command() -> None:
+    """List webhooks, newest first; of secrets only the ends."""
+    from rich.console import Console
+    from rich.table import Table
+
+    with api() as flightdeck:
+        found = flightdeck.get("/v1/webhooks")["webhooks"]
+    table = Table(title="FlightDeck webhooks")
+    for column in COLUMNS:
+        table.add_column(column, overflow="fold" if column in {"webhook_id", "url"} else "ellipsis")
+    for each in found:
+        table.add_row(
+            each["webhook_id"],
+            each["url"],
+            "\n".join(each["events"]),
+            "yes" if each["enabled"] else "no",
+            each["created_at"],
+            each["secret_preview"],
+            each["description"] or "",
+        )
+    Console(markup=False).print(table)
+
+
+@webhook.command()
+@click.argument("webhook_id")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def remove(webhook_id: str, yes: bool) -> None:
+    """Remove a webhook; what waits for it is not sent any more."""
+    if not yes:
+        click.confirm(f"Delete webhook {webhook_id}?", abort=True)
+    with api() as flightdeck:
+        try:
+            flightdeck.send("DELETE", f"/v1/webhooks/{quote(webhook_id, safe='')}")
+        except NotFound as error:
+            raise click.ClickException(f"unknown webhook: {webhook_id}") from error
+    click.echo(f"Deleted {webhook_id}")
+
+
+@webhook.command()
+@click.argument("webhook_id")
+def test(webhook_id: str) -> None:
+    """Send a test.ping to a webhook, signed like any other message, and show the answer."""
+    with api() as flightdeck:
+        try:
+            sent = flightdeck.post(f"/v1/webhooks/{quote(webhook_id, safe='')}/test", {})
+        except NotFound as error:
+            raise click.ClickException(f"unknown webhook: {webhook_id}") from error
+    if sent["status"] is None:
+        raise click.ClickException(sent["error"])
+    click.echo(f"HTTP {sent['status']} from {sent['url']}")
+    if sent["body"]:
+        click.echo(f"  body[:200]: {sent['body']}")
+
+
+@webhook.command()
+@click.option("--webhook", "webhook_id", help="Only this one's.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+def deliveries(webhook_id: str | None, limit: int) -> None:
+    """List what was sent in the last 30 days and what waits, newest first, tab-separated."""
+    with api() as flightdeck:
+        found = flightdeck.get("/v1/webhook-deliveries", webhook_id=webhook_id, limit=limit)["deliveries"]
+    for each in found:
+        columns = (each["created_at"], each["delivery_id"], each["webhook_id"], each["event"], each["state"])
+        click.echo("\t".join((*columns, f"attempts={each['attempts']}")))
+
+
+@webhook.command()
+@click.argument("delivery_id")
+def redeliver(delivery_id: str) -> None:
+    """Send a finished message again, under the same id."""
+    with api() as flightdeck:
+        flightdeck.post(f"/v1/webhook-deliveries/{quote(delivery_id, safe='')}/redeliver", {})
+    click.echo(f"Sending {delivery_id} again")
