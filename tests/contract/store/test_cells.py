@@ -268,6 +268,21 @@ class TestExact:
         }
         assert keys <= set(usage_keys(engine, asked))
 
+    def test_every_token_falls_in_one_bucket(self, engine: Engine) -> None:
+        """D1, at its edge: cached and created tokens that are all of the input; one more, and they are counted apart."""
+        shapes = {"some": (100, 60, 20), "all": (100, 60, 40), "apart": (100, 60, 41), "none": (100, 0, 0)}
+        for name, (input_, cached, creation) in shapes.items():
+            used = [ModelUsage("openai", "gpt-4.1", 0, 1, input_, cached, creation, output=5)]
+            replace(engine, [traced(run(next(fresh) + 1, tenant_id=name, models=used))], now_us=NOON_US)
+        found = cells(engine, cohort(), [Tariff("t", [price()])])
+        rest = 5 * 1000 + 7
+        assert {cell.tenant_id: cell.costs[0].total for cell in found} == {
+            "some": 20 * 100 + 60 * 10 + 20 * 130 + rest,
+            "all": 60 * 10 + 40 * 130 + rest,
+            "apart": 100 * 100 + 60 * 10 + 41 * 130 + rest,
+            "none": 100 * 100 + rest,
+        }
+
     def test_the_largest_values_do_not_overflow(self, engine: Engine) -> None:
         """1,000 runs of the largest latency, tokens and prices, in 100 model rows each."""
         used = [
