@@ -105,32 +105,52 @@ class Lookup:
             f"{value}.double_value AS {p}_doubles",
             f"{value}.bool_value AS {p}_flags",
         ]
-        tests, number, arrays = f"intDiv(c, {CLASSES}) = {CHECKED[Type.TEXT]}, t != ''", "", ""
-        if any(code >= CHECKED[Type.INTEGER] * CLASSES for code in self._codes.values()):
+        tests, number, numbers = f"intDiv(c, {CLASSES}) = {CHECKED[Type.TEXT]}, t != ''", "", ""
+        if self._numeric:
             integer = f"""multiIf(s = {INTEGER}, {bounded("i")}, s = {DOUBLE}, {from_double("d")},
                 s = {TEXT}, {from_text("t")}, {NONE})"""
             yield [
-                f"""arrayPushFront(arrayMap((c, s, t, i, d, b) -> multiIf(
+                f"""arrayMap((c, s, t, i, d, b) -> multiIf(
                 intDiv(c, {CLASSES}) = {CHECKED[Type.INTEGER]}, {integer},
                 intDiv(c, {CLASSES}) < {CHECKED[Type.FLAG]}, {NONE}, s = {FLAG}, toInt64(b), {NONE}),
-                {p}_code, {p}_sorts, {p}_texts, {p}_ints, {p}_doubles, {p}_flags), {NONE})
-                AS {p}_numbers"""
+                {p}_code, {p}_sorts, {p}_texts, {p}_ints, {p}_doubles, {p}_flags) AS {p}_numbers"""
             ]
-            tests, number, arrays = f"{tests}, intDiv(c, {CLASSES}) > 0, n >= 0", "n, ", f"arrayPopFront({p}_numbers), "
+            tests, number, numbers = f"{tests}, intDiv(c, {CLASSES}) > 0, n >= 0", "n, ", f"{p}_numbers, "
         yield [
-            f"""arraySort(arrayFilter(x -> x > 0, arrayMap((c, t, {number}i) ->
+            f"""arrayMap((c, t, {number}i) ->
             if(multiIf(c = 0, 0, {tests}, 1), bitShiftLeft(toUInt64(c), {INDEX_BITS}) + i, 0),
-            {p}_code, {p}_texts, {arrays}arrayEnumerate({p}_code)))) AS {p}_x"""
+            {p}_code, {p}_texts, {numbers}arrayEnumerate({p}_code)) AS {p}_all"""
         ]
+        yield [f"arrayFilter(x -> x > 0, {p}_all) AS {p}_x", *(self._kept(of) for of in self._values())]
+        yield [f"arraySort({p}_x) AS {p}_sorted", *(self._in_order(of) for of in self._values())]
         segment = f"intDiv(bitShiftRight(x, {INDEX_BITS}) MOD {CLASSES}, {PLACES})"
-        yield [f"arrayMap(x -> toUInt16({segment}), {p}_x) AS {p}_segment"]
+        yield [
+            f"arrayMap(x -> toUInt16({segment}), {p}_sorted) AS {p}_segment",
+            f"arrayMap(x -> bitShiftRight(x, {INDEX_BITS}) MOD {PLACES}, {p}_sorted) AS {p}_place",
+            f"arrayMap(t -> toValidUTF8(t), {p}_texts_sorted) AS {p}_text",
+            *([f"arrayPushFront({p}_numbers_sorted, {NONE}) AS {p}_number"] if self._numeric else []),
+        ]
         yield [column for n in self._segments for column in self._found(n)]
+
+    @property
+    def _numeric(self) -> bool:
+        return any(code >= CHECKED[Type.INTEGER] * CLASSES for code in self._codes.values())
+
+    def _values(self) -> Sequence[str]:
+        return ("texts", "numbers") if self._numeric else ("texts",)
+
+    def _kept(self, of: str) -> str:
+        p = self._prefix
+        return f"arrayFilter((v, x) -> x > 0, {p}_{of}, {p}_all) AS {p}_{of}_kept"
+
+    def _in_order(self, of: str) -> str:
+        p = self._prefix
+        return f"arraySort((v, x) -> x, {p}_{of}_kept, {p}_x) AS {p}_{of}_sorted"
 
     def _found(self, n: int) -> Iterator[str]:
         """What was found for a segment: the place of its row, text and number, or 0, "" and ``NONE``."""
         p = self._prefix
-        found = f"{p}_x[indexOf({p}_segment, {n})]"
-        at = f"bitAnd({found}, {(1 << INDEX_BITS) - 1})"
-        yield f"bitShiftRight({found}, {INDEX_BITS}) MOD {PLACES} AS {p}_place{n}"
-        yield f"toValidUTF8({p}_texts[{at}]) AS {p}_text{n}"
-        yield f"{p}_numbers[{at} + 1] AS {p}_number{n}"
+        first = f"indexOf({p}_segment, {n})"
+        yield f"{p}_place[{first}] AS {p}_place{n}"
+        yield f"{p}_text[{first}] AS {p}_text{n}"
+        yield f"{p}_number[{first} + 1] AS {p}_number{n}"
