@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from urllib.parse import quote
 
 import click
@@ -10,6 +11,7 @@ from flightdeck.cli.connection import api
 from flightdeck.errors import NotFound
 
 EVENTS = ("promote.blocked", "promote.succeeded", "rollback.succeeded")
+WIDE = 250
 COLUMNS = ("webhook_id", "url", "events", "enabled", "created_at", "secret_preview", "description")
 
 
@@ -62,7 +64,8 @@ def list_command() -> None:
             each["secret_preview"],
             each["description"] or "",
         )
-    Console(markup=False).print(table)
+    # In a pipe there is no terminal to fit into: ids stay whole, for scripts.
+    Console(markup=False, width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 @webhook.command()
