@@ -108,7 +108,7 @@ def ratio_limits(candidate: Share, baseline: Share, critical: float) -> tuple[fl
     def z(log_ratio: float) -> float:
         return ratio_z(candidate, baseline, math.exp(log_ratio))
 
-    far = 700.0
+    far = 100.0
     if candidate.x <= 0 and baseline.x <= 0:
         return 0.0, None
     middle = far if baseline.x <= 0 else -far if candidate.x <= 0 else math.log(candidate.p / baseline.p)

@@ -182,9 +182,10 @@ def pair(bins: Bins, q: float, strata: Indices, least: int, *, clustered: bool) 
         return None
     alone = [one.variance(0.0, clustered=clustered) for one in (comparison.flipped(), comparison)]
     floor = q * (1 - q)
-    variances = [max(one.value, floor / n) for one, n in zip(alone, comparison.effective_runs, strict=True)]
+    floors = [floor / float(n) for n in comparison.effective_runs]
+    variances = [max(one.value, most) for one, most in zip(alone, floors, strict=True)]
     both = comparison.variance(1.0, clustered=clustered)
-    within = sum(max(one.within, floor / n) for one, n in zip(alone, comparison.effective_runs, strict=True))
+    within = sum(max(one.within, most) for one, most in zip(alone, floors, strict=True))
     return Pair(
         baseline=Estimate(spread[0], q, floor / variances[0]),
         candidate=Estimate(spread[1], q, floor / variances[1]),
@@ -248,13 +249,7 @@ def quantile(found: Pair, rules: Rules) -> Outcome:
         absolute=Limits(candidate - baseline, _finite(low), _finite(high)),
         relative=Limits(candidate / baseline - 1, _expm1(log_low), _expm1(log_high)),
         test=Test.at(z, spread, found.df, critical),
-        variance=Variance(
-            spread,
-            spread * _design(found),
-            spread * found.within_share,
-            found.df,
-            found.comparison.variance(1.0, clustered=math.isfinite(found.df)).effective,
-        ),
+        variance=_parts(found, spread) if math.isfinite(spread) else None,
         gap=gap,
         harm=effect,
         unit=baseline if relative else 1.0,
@@ -263,11 +258,12 @@ def quantile(found: Pair, rules: Rules) -> Outcome:
     )
 
 
-def _design(found: Pair) -> float:
-    """Share of the variance that independent runs would have."""
-    floor = found.comparison.effective_runs
-    own = (1 / found.baseline.n, 1 / found.candidate.n)
-    return min(1.0, float((1 / floor).sum()) / sum(own))
+def _parts(found: Pair, spread: float) -> Variance:
+    """What of the variance independent runs would have, and what more runs would lessen."""
+    own = 1 / found.baseline.n + 1 / found.candidate.n
+    independent = min(1.0, float((1 / found.comparison.effective_runs).sum()) / own)
+    effective = found.comparison.variance(1.0, clustered=math.isfinite(found.df)).effective
+    return Variance(spread, spread * independent, spread * found.within_share, found.df, effective)
 
 
 def _variance(found: Pair, scale: Callable[[float], float], critical: Critical) -> float:
