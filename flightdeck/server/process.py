@@ -8,6 +8,7 @@ process at once.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -57,9 +58,16 @@ def run(settings: Settings) -> None:
         Misconfigured: a port is taken, or a setting can't work.
         StoreUnavailable, LedgerUnavailable: what it would serve can't be opened.
     """
+    _log()
     loop_factory = uvicorn.Config("", loop="auto").get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(_serve(settings))
+
+
+def _log() -> None:
+    """Warnings of all, and what is worth knowing of us, on stderr."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("flightdeck").setLevel(logging.INFO)
 
 
 async def _serve(settings: Settings) -> None:
@@ -116,7 +124,7 @@ class _Http(uvicorn.Server):
         config = uvicorn.Config(
             api,
             lifespan="off",
-            log_level="warning",
+            log_config=None,
             access_log=False,
             timeout_graceful_shutdown=ANSWER_S,
             ssl_certfile=tls.cert_file if tls else None,

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+import orjson
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from clickhouse_connect.driver.transform import NativeTransform
 from urllib3.exceptions import HTTPError
 
 from flightdeck.errors import FlightDeckError, Invalid, StoreUnavailable
@@ -140,18 +140,9 @@ class Engine:
         """
         if not columns or not columns[0]:
             return
-        with self._client() as client:
-            context = client.create_insert_context(
-                table, list(names), column_oriented=True, data=columns, settings={"async_insert": 0}
-            )
-            if self.embedded:
-                native = b"".join(NativeTransform().build_insert(context)).partition(b"\n")[
-                    2
-                ]  # without its INSERT line
-                listed = ", ".join(f"`{name}`" for name in names)
-                self._insert_file(client, f"{table} ({listed})", native, "Native", {"async_insert": 0})
-            else:
-                client.data_insert(context)
+        # As JSON: the driver's own way in imports pandas and Arrow, 0.7 s and 100 MB for the few rows that come here.
+        rows = (orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
+        self.insert(f"{table} ({', '.join(f'`{name}`' for name in names)})", b"\n".join(rows), fmt="JSONEachRow")
 
     def close(self, timeout_s: float = 30.0) -> None:
         """Waits for calls under way, then closes; after it another process may open an embedded store."""

@@ -25,7 +25,7 @@ def add(engine: Engine, scores: Sequence[Score]) -> None:
             score.trace_id or score.response_id,
             score.span_id if score.trace_id else "",
             score.name,
-            score.timestamp_us,
+            f"{score.timestamp_us // 1_000_000}.{score.timestamp_us % 1_000_000:06d}",
             score.value if score.value is not None and math.isfinite(score.value) else None,
             score.label,
         )
