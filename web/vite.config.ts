@@ -11,5 +11,10 @@ export default defineConfig({
   plugins: [react()],
   build: { target: "es2023", sourcemap: false, chunkSizeWarningLimit: 700 },
   server: { proxy: { "/v1": server, "/health": server } },
-  test: { environment: "jsdom", setupFiles: ["test/setup.ts"], include: ["src/**/*.test.{ts,tsx}"] },
+  test: {
+    environment: "jsdom",
+    testTimeout: 60_000,
+    setupFiles: ["test/setup.ts"],
+    include: ["src/**/*.test.{ts,tsx}"],
+  },
 });

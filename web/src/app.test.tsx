@@ -1,6 +1,6 @@
 import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { act, render, screen, within } from "@testing-library/react";
+import { act, render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { diff, noData, POLICY, RELEASES } from "../test/answers";
@@ -93,8 +93,8 @@ describe("a diff", () => {
     const field = screen.getByRole("combobox", { name: "Window" });
     await userEvent.clear(field);
     await userEvent.type(field, "24h{Enter}");
-    await vi.waitFor(() => expect(window.location.hash).toContain("window=24h"));
-    await vi.waitFor(() => expect(asked.filter((one) => one.path === "/v1/diff")).toHaveLength(2));
+    await waitFor(() => expect(window.location.hash).toContain("window=24h"));
+    await waitFor(() => expect(asked.filter((one) => one.path === "/v1/diff")).toHaveLength(2));
   });
 
   it("without runs tells how to look further and how to send some", async () => {
@@ -227,7 +227,7 @@ describe("the start", () => {
     show("#/");
     await screen.findByRole("heading", { name: "Compare two releases" });
     await userEvent.click(screen.getByRole("button", { name: "Compare" }));
-    await vi.waitFor(() => expect(window.location.hash).toBe(formatRoute({ ...PAIR, baseline: "rel_000000000002" })));
+    await waitFor(() => expect(window.location.hash).toBe(formatRoute({ ...PAIR, baseline: "rel_000000000002" })));
   });
 
   it("without releases says how to register one", async () => {

@@ -92,6 +92,18 @@ const FAILED: Diff = {
       },
     ],
     warnings: [],
+    gate: null,
+    mode: null,
+    alpha: null,
+    power: null,
+    scope: null,
+    as_of: null,
+    metrics: [],
+    limits: [],
+    mix: null,
+    clusters: null,
+    time: null,
+    runs_needed: null,
   },
   data_quality: { baseline: { ...CLEAN }, candidate: { ...CLEAN } },
 };
@@ -107,7 +119,7 @@ export function diff(change: (answer: Diff) => void = () => {}): Diff {
 export function noData(): Diff {
   return diff((answer) => {
     const message = "no evidence: candidate has no finished run in the window";
-    answer.verdict = { status: "NODATA", reasons: [{ code: "no_data", metric: "", message }], warnings: [] };
+    answer.verdict = { ...answer.verdict, status: "NODATA", reasons: [{ code: "no_data", metric: "", message }] };
     answer.policy = { ...answer.policy, reasons: [message] };
     answer.samples = { ...answer.samples, baseline_runs: 0, candidate_runs: 0, confidence: "LOW" };
     answer.metrics = {

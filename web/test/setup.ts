@@ -1,5 +1,8 @@
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";
+
+// A loaded machine is slow, not wrong.
+configure({ asyncUtilTimeout: 15_000 });
 
 // What Mantine and the strips ask of a browser and jsdom does not have.
 window.matchMedia ??= (query: string) =>

@@ -4,7 +4,7 @@ import createClient from "openapi-fetch";
 import { ApiError, failureOfAnswer } from "./failure";
 import type { paths } from "./schema";
 import { token } from "./token";
-import type { Diff } from "./types";
+import type { Diff, Policy } from "./types";
 
 /** Where the page was served from; below a reverse proxy's path that is not the root. */
 export function serverAddress(): string {
@@ -65,8 +65,8 @@ export function fetchDiff(of: Comparison, signal: AbortSignal): Promise<Diff> {
   return dataOf(client.POST("/v1/diff", { body, signal })) as Promise<Diff>;
 }
 
-export function fetchPolicy(signal: AbortSignal) {
-  return dataOf(client.GET("/v1/policy", { signal }));
+export function fetchPolicy(signal: AbortSignal): Promise<Policy> {
+  return dataOf(client.GET("/v1/policy", { signal })) as Promise<Policy>;
 }
 
 export function fetchReleases(signal: AbortSignal) {

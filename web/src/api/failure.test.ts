@@ -15,6 +15,7 @@ describe("each failure has its kind", () => {
       kind: "unknown-release",
       release: "rel_x",
     });
+    expect(answered(400, "Unknown candidate release: rel_x")).toMatchObject({ release: "rel_x" });
     expect(answered(404, "Unknown release: rel_x")).toMatchObject({ kind: "unknown-release" });
   });
 

@@ -40,7 +40,7 @@ export function failureOfAnswer(response: Response, body: unknown, tokenSent: bo
     return { kind: "unavailable", status, message: message || "The server is busy.", retryAfter };
   }
   if (status >= 400 && status < 500) {
-    const release = /^Unknown release:\s*(\S+)/.exec(message);
+    const release = /^Unknown (?:baseline |candidate )?release:\s*(\S+)/.exec(message);
     if (release !== null) return { kind: "unknown-release", release: release[1] ?? "", message };
     if (/^Invalid window/.test(message)) return { kind: "window", message };
     return { kind: "refused", status, message: message || `The server answered ${status}.` };

@@ -114,7 +114,7 @@ export interface paths {
         };
         /**
          * Backup
-         * @description A copy of the ledger's SQLite file, as of now. The write rule holds: it holds everything but secrets.
+         * @description A copy of the ledger's SQLite file, as of now. The write rule holds: the secrets of webhooks are in it.
          */
         get: operations["backup_v1_ledger_backup_get"];
         put?: never;
@@ -299,6 +299,290 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/promoted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Promoted
+         * @description Which release is live for each agent and environment.
+         */
+        get: operations["promoted_v1_promoted_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Actions
+         * @description The latest promotions and rollbacks, blocked ones too, newest first.
+         */
+        get: operations["actions_v1_actions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/actions/{action_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Action
+         * @description A decision with the evidence it was judged on, and its place in the hash chain.
+         */
+        get: operations["action_v1_actions__action_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/promotion-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Promotion Requests
+         * @description The latest promotion requests, newest first.
+         */
+        get: operations["promotion_requests_v1_promotion_requests_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote
+         * @description Makes a release live in an environment if the policy allows it; recorded either way.
+         */
+        post: operations["promote_v1_promote_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rollback
+         * @description Makes a release live again. What was live before is never blocked; the evidence is recorded.
+         */
+        post: operations["rollback_v1_rollback_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/promote/request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote Request
+         * @description Asks for a promotion that somebody confirms later; only where the workspace requires approval.
+         */
+        post: operations["promote_request_v1_promote_request_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/promote/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote Confirm
+         * @description Promotes what a pending request asks for, if the policy still allows it.
+         */
+        post: operations["promote_confirm_v1_promote_confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Webhooks
+         * @description All webhooks, newest first, with the ends of their secrets.
+         */
+        get: operations["webhooks_v1_webhooks_get"];
+        put?: never;
+        /**
+         * Add
+         * @description Adds a webhook. The answer shows its secret, for the only time.
+         */
+        post: operations["add_v1_webhooks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Removes a webhook; what waits for it is not sent any more.
+         */
+        delete: operations["remove_v1_webhooks__webhook_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test
+         * @description Sends a ping at once, past the outbox, and says what came back.
+         */
+        post: operations["test_v1_webhooks__webhook_id__test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliveries
+         * @description What was sent in the last 30 days and what waits, newest first.
+         */
+        get: operations["deliveries_v1_webhook_deliveries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-deliveries/{delivery_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Delivery
+         * @description A message, and every attempt to send it.
+         */
+        get: operations["delivery_v1_webhook_deliveries__delivery_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-deliveries/{delivery_id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeliver
+         * @description Sends a finished message again, under the same id, with all its attempts.
+         */
+        post: operations["redeliver_v1_webhook_deliveries__delivery_id__redeliver_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/traces": {
         parameters: {
             query?: never;
@@ -337,6 +621,133 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Action
+         * @description A recorded decision, as lists show it.
+         */
+        Action: {
+            /** Action Id */
+            action_id: string;
+            /** Action */
+            action: string;
+            /** Release Id */
+            release_id: string;
+            /** Agent Id */
+            agent_id: string;
+            /** Environment */
+            environment: string;
+            /** Baseline Release Id */
+            baseline_release_id: string | null;
+            /** Reason */
+            reason: string;
+            /** Policy Passed */
+            policy_passed: boolean;
+            /** Policy Reasons */
+            policy_reasons: string[];
+            /** Created At */
+            created_at: string;
+            /** Audit Seq */
+            audit_seq: number;
+            /** Actor */
+            actor: string;
+            /** Window */
+            window: string;
+            /** Promoted Pointer Changed */
+            promoted_pointer_changed: boolean;
+            /** Hash */
+            hash: string;
+        };
+        /**
+         * Actions
+         * @description The answer of ``GET /v1/actions``: newest first.
+         */
+        Actions: {
+            /** Actions */
+            actions: components["schemas"]["Action"][];
+        };
+        /**
+         * Asked
+         * @description A promotion request, as lists show it.
+         */
+        Asked: {
+            /** Request Id */
+            request_id: string;
+            /** Status */
+            status: string;
+            /** Release Id */
+            release_id: string;
+            /** Agent Id */
+            agent_id: string;
+            /** Environment */
+            environment: string;
+            /** Window */
+            window: string;
+            /** Reason */
+            reason: string;
+            /** Actor */
+            actor: string;
+            /** Baseline Release Id */
+            baseline_release_id: string | null;
+            policy: components["schemas"]["PolicyResult"];
+            /** Created At */
+            created_at: string;
+            /** Resolved At */
+            resolved_at: string | null;
+            /** Completed Action Id */
+            completed_action_id: string | null;
+        };
+        /**
+         * Attempt
+         * @description One attempt: the receiver's status, or why there is none.
+         */
+        Attempt: {
+            /** Number */
+            number: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Duration Ms */
+            duration_ms: number;
+            /** Status */
+            status: number | null;
+            /** Error */
+            error: string | null;
+        };
+        /**
+         * BlockedAnswer
+         * @description The answer when the policy says no.
+         */
+        BlockedAnswer: {
+            detail: components["schemas"]["BlockedDetail"];
+        };
+        /**
+         * BlockedDetail
+         * @description Why not, and the recorded decision.
+         */
+        BlockedDetail: {
+            /** Message */
+            message: string;
+            outcome?: components["schemas"]["Outcome"] | null;
+            /** Reasons */
+            reasons?: string[] | null;
+        };
+        /**
+         * Confirmation
+         * @description The body of ``POST /v1/promote/confirm``.
+         */
+        Confirmation: {
+            /** Request Id */
+            request_id: string;
+            /** Approval Reason */
+            approval_reason: string;
+            /**
+             * Actor
+             * @default http
+             */
+            actor: string;
+        };
         /**
          * DataQuality
          * @description Runs of a release, environment and window whose data is worth a second look, counted by kind.
@@ -381,6 +792,42 @@ export interface components {
              * @default 0
              */
             unassigned: number;
+        };
+        /**
+         * Deliveries
+         * @description What was sent and what waits, newest first.
+         */
+        Deliveries: {
+            /** Deliveries */
+            deliveries: components["schemas"]["Delivery"][];
+        };
+        /**
+         * Delivery
+         * @description What became of a message. ``due_at`` is when the next attempt is made, null when there is none.
+         */
+        Delivery: {
+            /** Delivery Id */
+            delivery_id: string;
+            /** Webhook Id */
+            webhook_id: string;
+            /** Event */
+            event: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pending" | "delivered" | "failed" | "cancelled";
+            /** Attempts */
+            attempts: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Due At */
+            due_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
         };
         /**
          * Diff
@@ -561,6 +1008,39 @@ export interface components {
             /** Confidence Reason */
             confidence_reason?: string | null;
         };
+        /**
+         * Guardrail
+         * @description How much worse than the baseline a candidate may be in one metric, either ``absolute`` or ``relative``.
+         */
+        Guardrail: {
+            /**
+             * Metric
+             * @description error_rate, latency_ms, cost_usd, tokens_per_run, tools_per_run, cost_per_success or score:<name>.
+             */
+            metric: string;
+            /**
+             * Estimand
+             * @description What of the metric: its mean, or (latency_ms and tokens_per_run only) geometric_mean, p50, p95 or p99.
+             * @default mean
+             * @enum {string}
+             */
+            estimand: "mean" | "geometric_mean" | "p50" | "p95" | "p99";
+            /**
+             * Direction
+             * @description Which way is harm. A score needs it; all other metrics are worse when higher.
+             */
+            direction?: ("higher_is_worse" | "lower_is_worse") | null;
+            /**
+             * Absolute
+             * @description The margin in the metric's unit (ms, USD, share 0..1, count).
+             */
+            absolute?: number | null;
+            /**
+             * Relative
+             * @description The margin as a share of the baseline: 0.1 is 10 %.
+             */
+            relative?: number | null;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -586,10 +1066,116 @@ export interface components {
             actor: string;
         };
         /**
+         * Listed
+         * @description All webhooks, newest first.
+         */
+        Listed: {
+            /**
+             * Api Version
+             * @default v1
+             * @constant
+             */
+            api_version: "v1";
+            /**
+             * Kind
+             * @default WebhookList
+             * @constant
+             */
+            kind: "WebhookList";
+            /** Webhooks */
+            webhooks: components["schemas"]["Shown"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * Live
+         * @description The answer of ``GET /v1/promoted``: by agent and environment.
+         */
+        Live: {
+            /** Promoted */
+            promoted: components["schemas"]["Promoted"][];
+        };
+        /**
+         * Logged
+         * @description A message, and every attempt to send it.
+         */
+        Logged: {
+            /** Delivery Id */
+            delivery_id: string;
+            /** Webhook Id */
+            webhook_id: string;
+            /** Event */
+            event: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pending" | "delivered" | "failed" | "cancelled";
+            /** Attempts */
+            attempts: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Due At */
+            due_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Log */
+            log: components["schemas"]["Attempt"][];
+        };
+        /**
+         * Outcome
+         * @description What a promotion or rollback came to; ``baseline_release_id`` is the release that was live before.
+         */
+        Outcome: {
+            /** Action Id */
+            action_id: string;
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "promote" | "rollback";
+            /** Release Id */
+            release_id: string;
+            /** Agent Id */
+            agent_id: string;
+            /** Environment */
+            environment: string;
+            /** Baseline Release Id */
+            baseline_release_id: string | null;
+            /** Promoted Pointer Changed */
+            promoted_pointer_changed: boolean;
+            policy: components["schemas"]["PolicyResult"];
+        };
+        /**
+         * Pinged
+         * @description What a receiver said to a ping; ``status`` is null when it said nothing.
+         */
+        Pinged: {
+            /** Webhook Id */
+            webhook_id: string;
+            /** Url */
+            url: string;
+            /** Delivery Id */
+            delivery_id: string;
+            /** Status */
+            status: number | null;
+            /** Error */
+            error: string | null;
+            /** Duration Ms */
+            duration_ms: number;
+            /** Body */
+            body: string;
+        };
+        /**
          * Policy
          * @description What a candidate must hold to be promoted; null limits are off, null minimums are the workspace's.
          *
-         *     ``max_unpriced_share`` bounds the runs whose cost is unknown (null: 0 when there is a cost limit, else no bound).
+         *     ``max_unpriced_share`` bounds the runs whose cost is unknown (null: 0 when there is a cost limit, else no bound),
+         *     ``max_unknown_usage_share`` those with calls whose tokens nobody reported (null: a warning). Without ``statistics``
+         *     1.3's limits decide, and the judge's verdict is advice.
          */
         Policy: {
             /**
@@ -605,6 +1191,8 @@ export interface components {
             max_error_rate?: number | null;
             /** Max Unpriced Share */
             max_unpriced_share?: number | null;
+            /** Max Unknown Usage Share */
+            max_unknown_usage_share?: number | null;
             /** Min Candidate Runs */
             min_candidate_runs?: number | null;
             /** Min Baseline Runs */
@@ -616,6 +1204,7 @@ export interface components {
              * @default true
              */
             require_high_diff_confidence: boolean;
+            statistics?: components["schemas"]["Statistics"] | null;
         };
         /**
          * PolicyResult
@@ -667,6 +1256,57 @@ export interface components {
             pricing_version: string;
             /** Entries */
             entries: components["schemas"]["PricingEntry"][];
+        };
+        /**
+         * Promoted
+         * @description A live release.
+         */
+        Promoted: {
+            /** Agent Id */
+            agent_id: string;
+            /** Environment */
+            environment: string;
+            /** Release Id */
+            release_id: string;
+        };
+        /**
+         * PromotionWish
+         * @description The body of ``POST /v1/promote``, ``/v1/promote/request`` and ``/v1/rollback``.
+         *
+         *     ``window`` is how far back the runs go that decide, like ``7d``; ``actor`` is who, as the caller says.
+         */
+        PromotionWish: {
+            /** Release Id */
+            release_id: string;
+            /** Environment */
+            environment: string;
+            /** Window */
+            window: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Actor
+             * @default http
+             */
+            actor: string;
+        };
+        /**
+         * Proof
+         * @description A decision with all that it takes to check it: see ``flightdeck.ledger.chain``.
+         */
+        Proof: {
+            /** Decision */
+            decision: {
+                [key: string]: unknown;
+            };
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /** Previous */
+            previous: string;
+            /** Hash */
+            hash: string;
         };
         /**
          * Registration
@@ -863,6 +1503,47 @@ export interface components {
         Releases: {
             /** Releases */
             releases: components["schemas"]["ReleaseLine"][];
+        };
+        /**
+         * Removed
+         * @description The answer of ``DELETE /v1/webhooks/{webhook_id}``.
+         */
+        Removed: {
+            /** Webhook Id */
+            webhook_id: string;
+            /** Deleted */
+            deleted: boolean;
+        };
+        /**
+         * Requested
+         * @description The answer of ``POST /v1/promote/request``.
+         */
+        Requested: {
+            /** Request Id */
+            request_id: string;
+            /** Status */
+            status: string;
+            /** Release Id */
+            release_id: string;
+            /** Agent Id */
+            agent_id: string;
+            /** Environment */
+            environment: string;
+            /** Window */
+            window: string;
+            /** Baseline Release Id */
+            baseline_release_id: string | null;
+            policy: components["schemas"]["PolicyResult"];
+            /** Created At */
+            created_at: string;
+        };
+        /**
+         * Requests
+         * @description The answer of ``GET /v1/promotion-requests``: newest first.
+         */
+        Requests: {
+            /** Requests */
+            requests: components["schemas"]["Asked"][];
         };
         /**
          * RunEvent
@@ -1114,6 +1795,203 @@ export interface components {
             events: components["schemas"]["RunEvent"][];
             data_quality: components["schemas"]["DataQuality"];
         };
+        /**
+         * RunsNeeded
+         * @description About how many more runs until a decision at the wanted power, were things as they look now; null is unknown.
+         */
+        RunsNeeded: {
+            /** Baseline */
+            baseline?: number | null;
+            /** Candidate */
+            candidate?: number | null;
+            /**
+             * Hours
+             * @description Until they are there, at the window's rate.
+             */
+            hours?: number | null;
+            /**
+             * Limited By
+             * @description Why no number of runs would do: too few tenants, or an effect at or beyond the margin.
+             */
+            limited_by?: ("tenants" | "effect") | null;
+        };
+        /**
+         * Shown
+         * @description A webhook; its secret only in the answer that adds it.
+         *
+         *     ``standard_secret`` is the same secret as libraries for Standard Webhooks take it.
+         */
+        Shown: {
+            /**
+             * Api Version
+             * @default v1
+             * @constant
+             */
+            api_version: "v1";
+            /**
+             * Kind
+             * @default Webhook
+             * @constant
+             */
+            kind: "Webhook";
+            /** Webhook Id */
+            webhook_id: string;
+            /** Url */
+            url: string;
+            /** Events */
+            events: string[];
+            /** Enabled */
+            enabled: boolean;
+            /** Created At */
+            created_at: string;
+            /** Description */
+            description: string | null;
+            /** Secret */
+            secret?: string | null;
+            /** Secret Preview */
+            secret_preview?: string | null;
+            /** Standard Secret */
+            standard_secret?: string | null;
+        };
+        /**
+         * Statistics
+         * @description How the judge decides. Absent from a policy: the verdict of these defaults is advice, 1.3's limits decide.
+         */
+        Statistics: {
+            /**
+             * Gate
+             * @description What blocks: 1.3's limits, the verdict, or either.
+             * @default both
+             * @enum {string}
+             */
+            gate: "legacy" | "verdict" | "both";
+            /**
+             * Alpha
+             * @description The chance, one-sided, of a wrong answer at the margin.
+             * @default 0.05
+             */
+            alpha: number;
+            /**
+             * Power
+             * @description The chance of a decision for which runs needed are computed.
+             * @default 0.8
+             */
+            power: number;
+            /**
+             * Sequential
+             * @description Valid however often it is looked at; needs about twice the runs.
+             * @default false
+             */
+            sequential: boolean;
+            /**
+             * On Inconclusive
+             * @description What INCONCLUSIVE does to a promotion; NODATA always blocks.
+             * @default block
+             * @enum {string}
+             */
+            on_inconclusive: "block" | "allow";
+            /**
+             * Cluster
+             * @description tenant: runs of a tenant hang together, the verdict holds for other tenants too · fixed: for these tenants only ·
+             *     none: every run stands for itself.
+             * @default tenant
+             * @enum {string}
+             */
+            cluster: "tenant" | "fixed" | "none";
+            /**
+             * Strata
+             * @description What both releases are made equal in; empty: nothing.
+             * @default [
+             *       "task"
+             *     ]
+             */
+            strata: "task"[];
+            /**
+             * Min Runs
+             * @description Runs with the metric that each side needs for a decision.
+             * @default 30
+             */
+            min_runs: number;
+            /**
+             * Min Stratum Runs
+             * @description Runs that a stratum needs on both sides to be compared.
+             * @default 5
+             */
+            min_stratum_runs: number;
+            /**
+             * Min Overlap
+             * @description Share of each side's runs that must lie in compared strata.
+             * @default 0.8
+             */
+            min_overlap: number;
+            /**
+             * Min Effective Clusters
+             * @description Effective tenants of each side below which the verdict is about the observed tenants only.
+             * @default 5
+             */
+            min_effective_clusters: number;
+            /**
+             * Lag
+             * @description How long before the window's end runs must have started (30s, 20m, 2h, 1d): longer than most runs last.
+             * @default 0s
+             */
+            lag: string;
+            /**
+             * Time Check
+             * @description Whether PASS and FAIL must hold when hours of the day are made equal too.
+             * @default require
+             * @enum {string}
+             */
+            time_check: "require" | "warn" | "off";
+            /**
+             * Require Concurrent
+             * @description Whether windows that do not overlap make the verdict INCONCLUSIVE; else they warn.
+             * @default false
+             */
+            require_concurrent: boolean;
+            /**
+             * Expected Split
+             * @description Shares of traffic of baseline and candidate that were planned; far from it warns.
+             */
+            expected_split?: [
+                number,
+                number
+            ] | null;
+            /**
+             * Guardrails
+             * @description All must hold for PASS; one shown to be broken is FAIL.
+             * @default [
+             *       {
+             *         "metric": "error_rate",
+             *         "estimand": "mean",
+             *         "absolute": 0.02
+             *       },
+             *       {
+             *         "metric": "latency_ms",
+             *         "estimand": "mean",
+             *         "relative": 0.1
+             *       },
+             *       {
+             *         "metric": "cost_usd",
+             *         "estimand": "mean",
+             *         "relative": 0.1
+             *       }
+             *     ]
+             */
+            guardrails: components["schemas"]["Guardrail"][];
+        };
+        /**
+         * Subscription
+         * @description A webhook to add.
+         */
+        Subscription: {
+            /** Url */
+            url: string;
+            /** Events */
+            events: string[];
+            /** Description */
+            description?: string | null;
+        };
         /** ValidationError */
         ValidationError: {
             /** Location */
@@ -1130,6 +2008,8 @@ export interface components {
         /**
          * Verdict
          * @description Roll forward or not: PASS, FAIL, INCONCLUSIVE (more runs are needed), NODATA (a side has no finished run).
+         *
+         *     What comes after ``warnings`` is null and empty where only 1.3's limits were looked at.
          */
         Verdict: {
             /**
@@ -1141,6 +2021,209 @@ export interface components {
             reasons?: components["schemas"]["VerdictReason"][];
             /** Warnings */
             warnings?: components["schemas"]["VerdictWarning"][];
+            /** Gate */
+            gate?: ("legacy" | "verdict" | "both") | null;
+            /** Mode */
+            mode?: ("fixed" | "sequential") | null;
+            /** Alpha */
+            alpha?: number | null;
+            /** Power */
+            power?: number | null;
+            /**
+             * Scope
+             * @description What the verdict holds for: tenants like these, these tenants only, or runs like these.
+             */
+            scope?: ("tenants" | "observed_tenants" | "runs") | null;
+            /**
+             * As Of
+             * @description When the store was asked, ISO 8601.
+             */
+            as_of?: string | null;
+            /** Metrics */
+            metrics?: components["schemas"]["VerdictMetric"][];
+            /** Limits */
+            limits?: components["schemas"]["VerdictLimit"][];
+            mix?: components["schemas"]["VerdictMix"] | null;
+            clusters?: components["schemas"]["VerdictClusters"] | null;
+            time?: components["schemas"]["VerdictTime"] | null;
+            /** @description The most that any undecided guardrail needs. */
+            runs_needed?: components["schemas"]["RunsNeeded"] | null;
+        };
+        /**
+         * VerdictClusters
+         * @description The tenants.
+         */
+        VerdictClusters: {
+            /**
+             * Unit
+             * @enum {string}
+             */
+            unit: "tenant" | "run";
+            /** Baseline */
+            baseline: number;
+            /** Candidate */
+            candidate: number;
+            /** Shared */
+            shared: number;
+            /**
+             * Effective
+             * @description The smaller of both sides' effective number: how many tenants of one size would say as much.
+             */
+            effective?: number | null;
+        };
+        /**
+         * VerdictEffect
+         * @description An estimate between limits, each of which is wrong with probability alpha.
+         */
+        VerdictEffect: {
+            /** Estimate */
+            estimate?: number | null;
+            /** Low */
+            low?: number | null;
+            /** High */
+            high?: number | null;
+        };
+        /**
+         * VerdictLimit
+         * @description One absolute limit on the candidate (1.3's ``max_…`` keys).
+         */
+        VerdictLimit: {
+            /** Name */
+            name: string;
+            /** Metric */
+            metric: string;
+            /** Unit */
+            unit: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "PASS" | "FAIL" | "INCONCLUSIVE" | "NODATA";
+            /** Limit */
+            limit: number;
+            /** N */
+            n: number;
+            /** Candidate */
+            candidate?: number | null;
+            /** Low */
+            low?: number | null;
+            /** High */
+            high?: number | null;
+            /** Z */
+            z?: number | null;
+            /** Df */
+            df?: number | null;
+            /** P Pass */
+            p_pass?: number | null;
+            /** P Fail */
+            p_fail?: number | null;
+            /** P Fail Adjusted */
+            p_fail_adjusted?: number | null;
+            /** Design Effect */
+            design_effect?: number | null;
+        };
+        /**
+         * VerdictMargin
+         * @description How much worse is still acceptable; one of the two.
+         */
+        VerdictMargin: {
+            /** Absolute */
+            absolute?: number | null;
+            /** Relative */
+            relative?: number | null;
+        };
+        /**
+         * VerdictMetric
+         * @description One guardrail: both sides, the effect, and what follows for its margin.
+         */
+        VerdictMetric: {
+            /** Name */
+            name: string;
+            /** Estimand */
+            estimand: string;
+            /** Unit */
+            unit: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "PASS" | "FAIL" | "INCONCLUSIVE" | "NODATA";
+            margin: components["schemas"]["VerdictMargin"];
+            /** N Baseline */
+            n_baseline: number;
+            /** N Candidate */
+            n_candidate: number;
+            /**
+             * Missing Baseline
+             * @description Finished runs without a value.
+             */
+            missing_baseline: number;
+            /** Missing Candidate */
+            missing_candidate: number;
+            /**
+             * Baseline
+             * @description The baseline's value, standardised to the pooled mix of tasks.
+             */
+            baseline?: number | null;
+            /** Candidate */
+            candidate?: number | null;
+            effect_absolute: components["schemas"]["VerdictEffect"];
+            effect_relative: components["schemas"]["VerdictEffect"];
+            /**
+             * Raw Effect Absolute
+             * @description Without standardisation.
+             */
+            raw_effect_absolute?: number | null;
+            /** Raw Effect Relative */
+            raw_effect_relative?: number | null;
+            /**
+             * Z
+             * @description Statistic at the margin: far below 0 passes, far above fails; null also when infinite.
+             */
+            z?: number | null;
+            /**
+             * Df
+             * @description Degrees of freedom; null is the normal distribution.
+             */
+            df?: number | null;
+            /** P Pass */
+            p_pass?: number | null;
+            /** P Fail */
+            p_fail?: number | null;
+            /**
+             * P Fail Adjusted
+             * @description Holm's, over all guardrails and limits.
+             */
+            p_fail_adjusted?: number | null;
+            /**
+             * Design Effect
+             * @description How many times the variance is that of independent runs.
+             */
+            design_effect?: number | null;
+            /**
+             * Mde
+             * @description The smallest harm that would be found at the wanted power, in the metric's unit.
+             */
+            mde?: number | null;
+            runs_needed: components["schemas"]["RunsNeeded"];
+        };
+        /**
+         * VerdictMix
+         * @description How alike the tasks of both sides are.
+         */
+        VerdictMix: {
+            /**
+             * Overlap
+             * @description The smaller of the two sides' shares of runs in strata that were compared.
+             */
+            overlap?: number | null;
+            /** Strata Used */
+            strata_used: number;
+            /**
+             * Strata Dropped
+             * @description Strata that one side lacks or has too few runs in.
+             */
+            strata_dropped: string[];
         };
         /**
          * VerdictReason
@@ -1158,6 +2241,23 @@ export interface components {
             message: string;
         };
         /**
+         * VerdictTime
+         * @description Whether both sides ran at the same time, and whether the verdict holds hour by hour.
+         */
+        VerdictTime: {
+            windows: components["schemas"]["VerdictWindows"];
+            /**
+             * Hour Status
+             * @enum {string}
+             */
+            hour_status: "confirmed" | "confounded" | "unchecked" | "disjoint" | "off";
+            /**
+             * Hours
+             * @description Width of the stretches of UTC time that were compared.
+             */
+            hours?: number | null;
+        };
+        /**
          * VerdictWarning
          * @description What to know about a verdict, whatever it is.
          */
@@ -1166,6 +2266,24 @@ export interface components {
             code: string;
             /** Message */
             message: string;
+        };
+        /**
+         * VerdictWindow
+         * @description A side's window, ISO 8601.
+         */
+        VerdictWindow: {
+            /** Since */
+            since: string;
+            /** Until */
+            until: string;
+        };
+        /**
+         * VerdictWindows
+         * @description Both windows; null when unknown.
+         */
+        VerdictWindows: {
+            baseline?: components["schemas"]["VerdictWindow"] | null;
+            candidate?: components["schemas"]["VerdictWindow"] | null;
         };
     };
     responses: never;
@@ -1680,6 +2798,501 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Diff"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    promoted_v1_promoted_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Live"];
+                };
+            };
+        };
+    };
+    actions_v1_actions_get: {
+        parameters: {
+            query?: {
+                agent?: string | null;
+                env?: string | null;
+                limit?: number;
+                /** @description Only those with a smaller audit_seq: the next page. */
+                before?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Actions"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    action_v1_actions__action_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                action_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Proof"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    promotion_requests_v1_promotion_requests_get: {
+        parameters: {
+            query?: {
+                status?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Requests"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    promote_v1_promote_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromotionWish"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outcome"];
+                };
+            };
+            /** @description The policy says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockedAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    rollback_v1_rollback_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromotionWish"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outcome"];
+                };
+            };
+            /** @description The policy says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockedAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    promote_request_v1_promote_request_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromotionWish"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Requested"];
+                };
+            };
+            /** @description The policy says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockedAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    promote_confirm_v1_promote_confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Confirmation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outcome"];
+                };
+            };
+            /** @description The policy says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockedAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    webhooks_v1_webhooks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed"];
+                };
+            };
+        };
+    };
+    add_v1_webhooks_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Subscription"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shown"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_v1_webhooks__webhook_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    test_v1_webhooks__webhook_id__test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pinged"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    deliveries_v1_webhook_deliveries_get: {
+        parameters: {
+            query?: {
+                webhook_id?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deliveries"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delivery_v1_webhook_deliveries__delivery_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Logged"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    redeliver_v1_webhook_deliveries__delivery_id__redeliver_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Logged"];
                 };
             };
             /** @description Validation Error */

@@ -5,11 +5,7 @@ import type { components } from "./schema";
 type Schemas = components["schemas"];
 
 /** An answer as the server sends it: a key with a default is never left out, though the schema would allow it. */
-type Whole<T> = T extends (infer Item)[]
-  ? Whole<Item>[]
-  : T extends object
-    ? { [Key in keyof T]-?: Whole<Exclude<T[Key], undefined>> }
-    : T;
+type Whole<T> = T extends object ? { [Key in keyof T]-?: Whole<Exclude<T[Key], undefined>> } : T;
 
 export type Diff = Whole<Schemas["Diff"]>;
 export type Policy = Schemas["Policy"];

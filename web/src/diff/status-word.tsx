@@ -8,7 +8,7 @@ export function StatusWord({ status }: { status: Status }) {
       <span className={classes["icon"]} aria-hidden="true">
         {ICON[status]}
       </span>
-      {status}
+      <span>{status}</span>
     </span>
   );
 }
