@@ -1,4 +1,4 @@
-"""Both homes of the store: ``engine`` is an empty store with its schema, once embedded and once served over HTTP."""
+"""Both homes of the store (``engine``: embedded, served), both of the ledger (``ledger``: SQLite, PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from flightdeck.settings import StoreSettings
+from flightdeck.ledger import Ledger
+from flightdeck.settings import LedgerSettings, StoreSettings
 from flightdeck.store import schema
 from flightdeck.store.client import Engine
 from tests.contract.commands import run
+from tests.postgres import Postgres, postgres
+from tests.postgres import Unavailable as NoPostgres
 from tests.served_clickhouse import ServedClickHouse, Unavailable, served
 
 
@@ -71,3 +74,32 @@ def initialised(workspace: Path) -> Path:
     """A workspace as ``flightdeck init`` makes it, which is the current folder."""
     assert run("init").exit_code == 0
     return workspace
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A PostgreSQL server for the whole session; every test takes a database of its own."""
+    try:
+        with postgres() as server:
+            yield server
+    except NoPostgres as reason:
+        pytest.skip(f"no PostgreSQL: {reason}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LedgerSettings]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield LedgerSettings(db_path=tmp_path / "folder" / "flightdeck.db")
+        return
+    server: Postgres = request.getfixturevalue("postgres_server")
+    dsn = server.database()
+    yield LedgerSettings(database_url=SecretStr(dsn))
+    server.drop(dsn)
+
+
+@pytest.fixture
+def ledger(ledger_settings: LedgerSettings) -> Iterator[Ledger]:
+    """An open, empty ledger."""
+    with Ledger.open(ledger_settings) as opened:
+        yield opened

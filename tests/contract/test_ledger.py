@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Barrier
 
 import alembic.autogenerate
@@ -23,36 +21,8 @@ from flightdeck.ledger.database import Database
 from flightdeck.ledger.tables import METADATA, PRICING_IMPORTS, RELEASES
 from flightdeck.models import Policy, PricingTable, ReleaseRecord
 from flightdeck.settings import LedgerSettings
-from tests.postgres import Postgres, Unavailable, postgres
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, 123457, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
-    try:
-        with postgres() as server:
-            yield server
-    except Unavailable as reason:
-        pytest.skip(f"no PostgreSQL: {reason}")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LedgerSettings]:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        yield LedgerSettings(db_path=tmp_path / "folder" / "flightdeck.db")
-        return
-    server: Postgres = request.getfixturevalue("postgres_server")
-    dsn = server.database()
-    yield LedgerSettings(database_url=SecretStr(dsn))
-    server.drop(dsn)
-
-
-@pytest.fixture
-def ledger(ledger_settings: LedgerSettings) -> Iterator[Ledger]:
-    with Ledger.open(ledger_settings) as opened:
-        yield opened
 
 
 def record(release_id="rel_0123456789ab", *, agent="support", version="1.4.0", at=NOW, **changes):
