@@ -32,6 +32,8 @@ from flightdeck.webhooks import Dispatcher
 
 Part = TypeVar("Part")
 WRITER_BITS = 63
+CLOSE_S = 0.5
+"""Seconds that each part has to close, whatever was spent on draining."""
 
 
 class Once(Generic[Part]):
@@ -103,18 +105,23 @@ class App:
         self.webhooks()
 
     def close(self, drain_s: float = 0.0) -> None:
-        """Commits what waits, assembles for at most so long, and closes."""
+        """Commits what waits, assembles for at most so long, and closes, each within another ``CLOSE_S``."""
         deadline = time.monotonic() + drain_s
+
+        def left() -> float:
+            return max(CLOSE_S, deadline - time.monotonic())
+
         if (spans := self.spans.made) is not None:
-            spans.commit.drain(max(0.0, deadline - time.monotonic()))
-            spans.assembler.drain(max(0.0, deadline - time.monotonic()))
-            spans.assembler.close()
+            spans.commit.drain(left())
         if (events := self.events.made) is not None:
-            events.close()
+            events.close(left())
+        if spans is not None:
+            spans.assembler.drain(max(0.0, deadline - time.monotonic()))
+            spans.assembler.close(left())
         if (webhooks := self.webhooks.made) is not None:
-            webhooks.close(max(0.0, deadline - time.monotonic()))
+            webhooks.close(left())
         if (engine := self.engine.made) is not None:
-            engine.close()
+            engine.close(CLOSE_S)
         if (ledger := self.ledger.made) is not None:
             ledger.close()
 
