@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -46,11 +47,18 @@ class Once(Generic[Part]):
 
     def __call__(self) -> Part:
         """The part; raises what making it raised, and tries again the next time."""
-        if self.made is None:
-            with self._lock:
-                if self.made is None:
-                    self.made = self._make()
-        return self.made
+        if (part := self.made) is not None:
+            return part
+        with self._lock:
+            if (part := self.made) is None:
+                part = self.made = self._make()
+            return part
+
+    def take(self) -> Part | None:
+        """Takes the part out, if it was made; the next to ask makes another."""
+        with self._lock:
+            part, self.made = self.made, None
+        return part
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +73,9 @@ class SpanIn:
 class App:
     """One workspace's parts.
 
-    Lifecycle: ``start`` may be left out; ``close`` drains first, may be called more than once and without ``start``.
-    Nothing that was acknowledged is lost if it is not called: what is not yet assembled is after the next start.
+    Lifecycle: ``start`` may be left out; ``close`` drains first and may be called more than once and without ``start``;
+    what is used after it opens again. Nothing that was acknowledged is lost if it is not called: what is not yet
+    assembled is after the next start.
 
     Attributes:
         settings: the workspace's, its folder absolute.
@@ -88,6 +97,7 @@ class App:
         self.events = Once(self._open_events)
         self.spans = Once(self._open_spans)
         self.webhooks = Once(self._open_webhooks)
+        self._owned = False
         self._counters = Counters()
         self.receiver = Receiver(_Sink(self.spans), self.access, counters=self._counters)
 
@@ -98,6 +108,7 @@ class App:
             Misconfigured: a setting can't work.
             StoreUnavailable, LedgerUnavailable: the other side does not answer, or another process has the store.
         """
+        self._owned = True
         self.engine()
         self.ledger()
         self.events()
@@ -111,23 +122,28 @@ class App:
         def left() -> float:
             return max(CLOSE_S, deadline - time.monotonic())
 
-        if (spans := self.spans.made) is not None:
+        if (spans := self.spans.take()) is not None:
             spans.commit.drain(left())
-        if (events := self.events.made) is not None:
+        if (events := self.events.take()) is not None:
             events.close(left())
         if spans is not None:
             spans.assembler.drain(max(0.0, deadline - time.monotonic()))
             spans.assembler.close(left())
-        if (webhooks := self.webhooks.made) is not None:
+        if (webhooks := self.webhooks.take()) is not None:
             webhooks.close(left())
-        if (engine := self.engine.made) is not None:
+        if (engine := self.engine.take()) is not None:
             engine.close(CLOSE_S)
-        if (ledger := self.ledger.made) is not None:
+        if (ledger := self.ledger.take()) is not None:
             ledger.close()
 
     def _open_engine(self) -> Engine:
+        for other in list(_UNOWNED):
+            if other is not self:
+                other.close()
         engine = Engine.open(self.settings.engine)
         schema.migrate(engine)
+        if not self._owned:
+            _UNOWNED.add(self)
         return engine
 
     def _open_events(self) -> EventIngest:
@@ -161,6 +177,13 @@ class App:
         assembler.start()
         commit.start()
         return SpanIn(commit, ingest, assembler)
+
+
+_UNOWNED: weakref.WeakSet[App] = weakref.WeakSet()
+"""Apps that opened their store by themselves and that nobody closes, like those of a test client without a lifespan.
+
+A process can have one embedded store open, so they give way when another one is opened; used again, they open again.
+"""
 
 
 class _Sink:
