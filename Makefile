@@ -50,13 +50,15 @@ types: setup ## mypy --strict
 contracts: setup ## import contracts of the rings
 	@$(BIN)/lint-imports --no-logo
 
-generate: setup ## schemas and protobuf modules from their sources
+generate: setup ## schemas, protobuf modules and the page's types from their sources
 	@$(BIN)/python schemas/generate.py
 	@$(BIN)/python proto/generate.py
+	@$(BIN)/python web/generate.py
 
 current: setup ## fails if a generated file is stale
 	@$(BIN)/python schemas/generate.py --check
 	@$(BIN)/python proto/generate.py --check
+	@$(BIN)/python web/generate.py --check
 
 unit: setup ## the fast tests only
 	@$(PYTEST) tests/unit tests/property
