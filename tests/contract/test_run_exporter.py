@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -73,7 +74,10 @@ def one_run(provider: TracerProvider, **attributes: str) -> None:
 
 
 def stored(client: FlightdeckClient, release: str) -> list[dict]:
-    return client.list_runs(release_id=release, window="1h", limit=500)["events"]
+    try:
+        return client.list_runs(release_id=release, window="1h", limit=500)["events"]
+    except httpx.HTTPStatusError as error:
+        pytest.fail(f"{error}: {error.response.text}")
 
 
 def test_a_posted_run_is_stored_as_it_was(server, client, release):
