@@ -60,8 +60,10 @@ def _restricted_difference(candidate: Share, baseline: Share, delta: float) -> f
     """The baseline's share that is most likely when the candidate's is greater by delta: root of a cubic."""
     n, x = candidate.n + baseline.n, candidate.x + baseline.x
     low, high = max(0.0, -delta), min(1.0, 1 - delta)
-    if high <= low:
+    if high <= low or x <= 0:
         return min(1.0, max(0.0, low))
+    if x >= n:
+        return high
     l3 = n
     l2 = (candidate.n + 2 * baseline.n) * delta - n - x
     l1 = (baseline.n * delta - n - 2 * baseline.x) * delta + x
