@@ -13,6 +13,7 @@ import statistics
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import urlsplit
 
 import grpc
@@ -33,27 +34,52 @@ class Tally:
     latencies_ms: list[float] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; the names of ``headers`` are lower-case."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+
+class HttpConnection:
+    """One HTTP/1.1 keep-alive connection that posts; an async context manager."""
+
+    def __init__(self, host: str, port: int, path: str, content_type: str) -> None:
+        self._where = host, port
+        self._head = (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\nContent-Length: %d\r\n\r\n"
+        ).encode()
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_connection(*self._where, limit=1 << 20)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._writer.close()
+
+    async def post(self, content: bytes) -> Answer:
+        """Sends a body and waits for the answer. Raises OSError or IncompleteReadError when the server hangs up."""
+        self._writer.write(self._head % len(content))
+        self._writer.write(content)
+        await self._writer.drain()
+        first, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        pairs = (line.partition(":") for line in lines)
+        headers = {name.lower(): value.strip() for name, _, value in pairs}
+        body = await self._reader.readexactly(int(headers.get("content-length", 0)))
+        return Answer(int(first.split(" ", 2)[1]), headers, body)
+
+
 async def http_connection(host: str, port: int, body: Template, until: float, tally: Tally) -> None:
-    """One HTTP/1.1 keep-alive connection."""
-    reader, writer = await asyncio.open_connection(host, port, limit=1 << 20)
-    try:
+    """Sends over one HTTP connection."""
+    async with HttpConnection(host, port, "/v1/traces", "application/x-protobuf") as connection:
         while time.monotonic() < until:
             content = body.fresh()
             began = time.perf_counter()
-            writer.write(
-                b"POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-protobuf\r\n"
-                b"Content-Length: %d\r\n\r\n" % len(content)
-            )
-            writer.write(content)
-            await writer.drain()
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-            status = head.split(" ", 2)[1]
-            length = next((int(x.split(":")[1]) for x in head.split("\r\n") if x.startswith("content-length:")), 0)
-            await reader.readexactly(length)
-            retry = next((float(x.split(":")[1]) for x in head.split("\r\n") if x.startswith("retry-after:")), 1.0)
-            await _count(tally, body, status, status == "200", began, retry)
-    finally:
-        writer.close()
+            answer = await connection.post(content)
+            retry = float(answer.headers.get("retry-after", 1))
+            await _count(tally, body, str(answer.status), answer.status == 200, began, retry)
 
 
 async def grpc_connection(host: str, port: int, body: Template, until: float, tally: Tally) -> None:

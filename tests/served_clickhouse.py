@@ -88,7 +88,7 @@ def served(folder: Path, *, port: int = 0) -> Iterator[ServedClickHouse]:
         yield ServedClickHouse(other.rstrip("/"))
         return
     library = _library()
-    http, tcp = port or _free_port(), _free_port()
+    http, tcp = port or free_port(), free_port()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "users.xml").write_text(_USERS)
     (folder / "config.xml").write_text(_CONFIG.format(users=folder / "users.xml"))
@@ -156,7 +156,8 @@ def _fetch(package: str, home: Path) -> None:
     fresh.rename(home)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -63,6 +63,10 @@ class Acknowledged:
         """How many runs that comes to."""
         return len(self.whole) + len(self.cut) + len(self.events)
 
+    def each(self, number: int) -> bool:
+        """Whether of each kind at least so many were acknowledged."""
+        return min(len(self.whole), len(self.cut), len(self.events)) >= number
+
 
 def agent_traces(number: int, *, cut: bool = False) -> ExportTraceServiceRequest:
     """An export of so many new traces, each of an agent, a model call and a tool; cut ones lack the agent's parent."""
@@ -184,7 +188,8 @@ def _over_grpc(server: Server, senders: Senders, *, cut: bool) -> Iterator[None]
             try:
                 answer = export(request, timeout=30)
             except grpc.RpcError as error:
-                if server.process.poll() is not None or _connection_lost(error):
+                # A connection that is lost looks like a refusal: the server is gone only when its process is.
+                if server.process.poll() is not None:
                     raise Gone from error
                 if error.code() not in RETRYABLE_GRPC:
                     raise
@@ -193,11 +198,6 @@ def _over_grpc(server: Server, senders: Senders, *, cut: bool) -> Iterator[None]
                 assert answer.partial_success.rejected_spans == 0
                 senders.note(request, cut=cut)
             yield
-
-
-def _connection_lost(error: grpc.RpcError) -> bool:
-    """Whether the server hung up, which a client sees as UNAVAILABLE without a word of the server's own."""
-    return error.code() is grpc.StatusCode.UNAVAILABLE and "FlightDeck" not in str(error.initial_metadata() or "")
 
 
 def _over_http(server: Server, senders: Senders, *, cut: bool) -> Iterator[None]:
@@ -258,6 +258,14 @@ def run_ids(server: Server, release: str = RELEASE) -> set[str]:
         found |= {event["run_id"] for event in listed}
         offset += len(listed)
     return found
+
+
+def all_are_runs(server: Server, acknowledged: Acknowledged) -> bool:
+    """Whether the server lists a run for each acknowledged trace and event."""
+    if run_count(server) < acknowledged.runs:  # cheaper to ask than all their ids
+        return False
+    found = run_ids(server)
+    return found >= acknowledged.events and {run_id[:32] for run_id in found} >= acknowledged.whole | acknowledged.cut
 
 
 def _page(server: Server, release: str, **query: int) -> dict[str, Any]:
