@@ -57,10 +57,11 @@ def info(as_json: bool) -> None:
       flightdeck workspace info --json
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
-        facts = flightdeck.get("/v1/workspace/info")
+        facts: dict[str, Any] = flightdeck.get("/v1/workspace/info")
     if as_json:
         click.echo(json.dumps(facts, indent=2, sort_keys=True))
         return
+    facts["schema_version"] = f"v{facts['schema_version']}"
     click.echo(f"FlightDeck workspace info ({facts['server_version']})")
     click.echo("─" * 48)
     for title, lines in SECTIONS:

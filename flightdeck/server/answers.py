@@ -54,7 +54,16 @@ class Runs(BaseModel):
     data_quality: DataQuality
 
 
+class Ingested(BaseModel):
+    """The answer of ``POST /v1/events``. ``conflicts`` are run ids that are known with other content."""
+
+    inserted: int
+    duplicates: int
+    conflicts: list[str]
+
+
 Documented = dict[int | str, dict[str, Any]]
 RELEASES: Documented = {200: {"model": Releases}}
 RUNS: Documented = {200: {"model": Runs}}
 POLICY: Documented = {200: {"model": Policy}}
+INGESTED: Documented = {200: {"model": Ingested}}

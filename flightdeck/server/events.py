@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -12,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from flightdeck.app import App
 from flightdeck.errors import FlightDeckError, Permanent
 from flightdeck.ingest.events import MalformedBody, rows_of
-from flightdeck.models import RunEvent
+from flightdeck.server import answers
 from flightdeck.server.auth import may_write
 from flightdeck.server.errors import LONGEST_UNREADABLE, unreadable
 
@@ -20,11 +19,16 @@ MOST_UNAUTHORISED = 1024 * 1024
 """Bytes that are read of a caller who may not write, only to tell a malformed body from a refusal, as 1.3 does."""
 
 
+_EVENTS = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/RunEvent"}}
+_BODY = {"type": "object", "required": ["events"], "properties": {"events": _EVENTS}}
+_OPENAPI = {"requestBody": {"required": True, "content": {"application/json": {"schema": _BODY}}}}
+
+
 def router(app: App) -> APIRouter:
     """The route."""
     routes = APIRouter(tags=["runs"])
 
-    @routes.post("/v1/events", openapi_extra=_OPENAPI)
+    @routes.post("/v1/events", openapi_extra=_OPENAPI, responses=answers.INGESTED)
     async def ingest(request: Request) -> Response:
         """Stores RunEvents, all of a request or none; answers when they are stored.
 
@@ -71,18 +75,3 @@ async def _refuse(app: App, request: Request, refusal: FlightDeckError) -> Respo
     except Permanent:
         pass
     raise refusal
-
-
-def _openapi() -> dict[str, Any]:
-    event = RunEvent.model_json_schema(ref_template="#/components/schemas/{model}")
-    event.pop("$defs", None)
-    events = {
-        "type": "array",
-        "minItems": 1,
-        "items": {"type": "object", "title": "RunEvent", "required": event["required"]},
-    }
-    schema = {"type": "object", "required": ["events"], "properties": {"events": events}}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-_OPENAPI = _openapi()

@@ -1066,6 +1066,18 @@ export interface components {
             actor: string;
         };
         /**
+         * Ingested
+         * @description The answer of ``POST /v1/events``. ``conflicts`` are run ids that are known with other content.
+         */
+        Ingested: {
+            /** Inserted */
+            inserted: number;
+            /** Duplicates */
+            duplicates: number;
+            /** Conflicts */
+            conflicts: string[];
+        };
+        /**
          * Listed
          * @description All webhooks, newest first.
          */
@@ -2680,7 +2692,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    events: Record<string, never>[];
+                    events: components["schemas"]["RunEvent"][];
                 };
             };
         };
@@ -2691,7 +2703,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Ingested"];
                 };
             };
         };
