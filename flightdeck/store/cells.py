@@ -56,25 +56,23 @@ def usage_keys(engine: Engine, cohort: CohortQuery) -> list[UsageKey]:
 
 # --- cells --------------------------------------------------------------------------------------------
 
-_LATENCY = "ifNull(latency_ms, 0)"
-_LOG = f"log(greatest({_LATENCY}, 1))"
-_SUMS = f"""
+_SUMS = """
     count(),
     countIf(NOT success),
     countIf(calls_without_usage > 0),
     count(latency_ms),
-    sum(toUInt256({_LATENCY})),
-    sum(toUInt256({_LATENCY}) * {_LATENCY}),
-    sum({_LOG}),
-    sum({_LOG} * {_LOG}),
-    sum(pow({_LATENCY}, 3)),
-    max({_LATENCY}),
+    sum(toUInt128(latency)),
+    sum(toUInt128(latency) * latency),
+    sum(log_latency),
+    sum(log_latency * log_latency),
+    sum(toFloat64(latency) * latency * latency),
+    max(latency),
     sum(toUInt128(input_tokens)),
     sum(toUInt128(cached_input_tokens)),
-    sum(toUInt128(creation)),
+    sum(toUInt128(creation_tokens)),
     sum(toUInt128(output_tokens)),
-    sum(toUInt128(reasoning)),
-    sum(toUInt128(invocations))"""
+    sum(toUInt128(reasoning_tokens)),
+    sum(toUInt128(tool_invocations))"""
 _OWN = 19
 """Columns of a cell before those of its costs."""
 
@@ -82,9 +80,9 @@ _CELLS = """
 SELECT bare, release_id, task_id, tenant_id, {sums}
 FROM (
     SELECT
-        run_kind = 'llm_call' AS bare, release_id, {task} AS task_id, {tenant} AS tenant_id, success, latency_ms,
-        calls_without_usage, input_tokens, cached_input_tokens, output_tokens, arraySum(`models.creation`) AS creation,
-        arraySum(`models.reasoning`) AS reasoning, arraySum(`tools.invocations`) AS invocations{costs}
+        run_kind = 'llm_call' AS bare, release_id, {task} AS task_id, {tenant} AS tenant_id, success,
+        calls_without_usage, latency_ms, ifNull(latency_ms, 0) AS latency, log(greatest(latency, 1)) AS log_latency,
+        input_tokens, cached_input_tokens, creation_tokens, output_tokens, reasoning_tokens, tool_invocations{costs}
     FROM runs FINAL
     WHERE {where} AND type = 'run_end'
 )

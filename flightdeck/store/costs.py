@@ -74,15 +74,15 @@ class BoundPrices:
                 f"range(f, f + toUInt32({self._bound('count')}[f]))), {first})"
             ).replace("unix_us", "toUnixTimestamp64Micro(timestamp)")
         # Every token falls in one bucket; cached and created ones beyond the input were counted apart.
-        cost = (
-            "arraySum((r, calls, input, cached, creation, output) -> "
-            f"toInt128(calls) * {self._bound('call')}[r] "
-            f"+ toInt128(if(cached + creation > input, input, input - cached - creation)) * {self._bound('input')}[r] "
-            f"+ toInt128(cached) * {self._bound('cached')}[r] "
-            f"+ toInt128(creation) * {self._bound('creation')}[r] "
-            f"+ toInt128(output) * {self._bound('output')}[r], "
-            f"rows_{n}, `models.calls`, `models.input`, `models.cached`, `models.creation`, `models.output`)"
-        )
+        rest = "if(cached + creation > input, input, input - cached - creation)"
+        buckets = [(rest, "input"), ("cached", "cached"), ("creation", "creation"), ("output", "output")]
+        read = ["input", "cached", "creation", "output"]
+        if any(self.parameters[f"call_{n}"]):  # rare, and a column less to read
+            buckets.append(("calls", "call"))
+            read.append("calls")
+        terms = " + ".join(f"toInt128({amount}) * {self._bound(price)}[r]" for amount, price in buckets)
+        columns = ", ".join(f"`models.{name}`" for name in read)
+        cost = f"arraySum((r, {', '.join(read)}) -> {terms}, rows_{n}, {columns})"
         return [
             f"{first} AS rows_{n}",
             f"empty(rows_{n}) OR has(rows_{n}, 0) AS unpriced_{n}",

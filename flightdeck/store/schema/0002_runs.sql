@@ -64,6 +64,7 @@ ENGINE = Null;
 -- `original` is the event's own JSON where the columns do not hold all of it, else empty. Trace and span id are empty
 -- where the run's id is made of them (`named_by_span`): random hex digits are most of a run's size on disk. For the same
 -- reason blocks are small: with the usual megabyte for each of so many columns, a few inserts fill the engine's memory.
+-- T64 keeps small numbers smaller than ZSTD does, and a diff reads them in two thirds of the time.
 CREATE TABLE IF NOT EXISTS runs
 (
     workspace             UInt64,
@@ -86,27 +87,30 @@ CREATE TABLE IF NOT EXISTS runs
     session_id            String CODEC(ZSTD),
     trace_id              String CODEC(ZSTD),
     span_id               String CODEC(ZSTD),
-    latency_ms            Nullable(UInt64) CODEC(ZSTD),
+    latency_ms            Nullable(UInt64) CODEC(T64, LZ4),
     success               Bool,
     error_type            LowCardinality(String),
     provider              LowCardinality(String),
     model                 LowCardinality(String),
-    input_tokens          UInt64 CODEC(ZSTD),
-    output_tokens         UInt64 CODEC(ZSTD),
-    cached_input_tokens   UInt64 CODEC(ZSTD),
+    input_tokens          UInt64 CODEC(T64, LZ4),
+    output_tokens         UInt64 CODEC(T64, LZ4),
+    cached_input_tokens   UInt64 CODEC(T64, LZ4),
+    creation_tokens       UInt64 CODEC(T64, LZ4),
+    reasoning_tokens      UInt64 CODEC(T64, LZ4),
     `models.provider`     Array(LowCardinality(String)),
     `models.model`        Array(LowCardinality(String)),
     `models.input_tier`   Array(UInt8),
-    `models.calls`        Array(UInt64) CODEC(ZSTD),
-    `models.input`        Array(UInt64) CODEC(ZSTD),
-    `models.cached`       Array(UInt64) CODEC(ZSTD),
-    `models.creation`     Array(UInt64) CODEC(ZSTD),
-    `models.output`       Array(UInt64) CODEC(ZSTD),
-    `models.reasoning`    Array(UInt64) CODEC(ZSTD),
+    `models.calls`        Array(UInt64) CODEC(T64, LZ4),
+    `models.input`        Array(UInt64) CODEC(T64, LZ4),
+    `models.cached`       Array(UInt64) CODEC(T64, LZ4),
+    `models.creation`     Array(UInt64) CODEC(T64, LZ4),
+    `models.output`       Array(UInt64) CODEC(T64, LZ4),
+    `models.reasoning`    Array(UInt64) CODEC(T64, LZ4),
     `tools.name`          Array(LowCardinality(String)),
-    `tools.invocations`   Array(UInt64) CODEC(ZSTD),
+    `tools.invocations`   Array(UInt64) CODEC(T64, LZ4),
     `tools.cost_units`    Array(Float64) CODEC(ZSTD),
-    calls_without_usage   UInt64 CODEC(ZSTD),
+    tool_invocations      UInt64 CODEC(T64, LZ4),
+    calls_without_usage   UInt64 CODEC(T64, LZ4),
     `scores.name`         Array(LowCardinality(String)),
     `scores.value`        Array(Nullable(Float64)),
     `scores.label`        Array(Nullable(String)),
@@ -167,7 +171,10 @@ SELECT
     toStartOfHour(timestamp) AS hour,
     length(r.trace_id) = 32 AND length(r.span_id) = 16 AND r.run_id = concat(r.trace_id, '-', r.span_id) AS named_by_span,
     if(named_by_span, '', r.trace_id) AS trace_id,
-    if(named_by_span, '', r.span_id) AS span_id
+    if(named_by_span, '', r.span_id) AS span_id,
+    arraySum(r.`models.creation`) AS creation_tokens,
+    arraySum(r.`models.reasoning`) AS reasoning_tokens,
+    arraySum(r.`tools.invocations`) AS tool_invocations
 FROM run_rows AS r;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS run_rows_to_index TO run_index AS

@@ -269,7 +269,7 @@ class TestExact:
         assert keys <= set(usage_keys(engine, asked))
 
     def test_every_token_falls_in_one_bucket(self, engine: Engine) -> None:
-        """D1, at its edge: cached and created tokens that are all of the input; one more, and they are counted apart."""
+        """D1, at its edge: cached and created tokens are all of the input; one more, and they are counted apart."""
         shapes = {"some": (100, 60, 20), "all": (100, 60, 40), "apart": (100, 60, 41), "none": (100, 0, 0)}
         for name, (input_, cached, creation) in shapes.items():
             used = [ModelUsage("openai", "gpt-4.1", 0, 1, input_, cached, creation, output=5)]
