@@ -29,6 +29,7 @@ from flightdeck.app import App, build
 from flightdeck.otel.receiver import grpc as otlp_grpc
 from flightdeck.otel.receiver import http as otlp_http
 from flightdeck.server import listeners
+from flightdeck.server.actors import Connected
 from flightdeck.server.app import api_for
 from flightdeck.server.listeners import Address
 from flightdeck.server.presence import announced
@@ -122,8 +123,9 @@ class _Http(uvicorn.Server):
 
     def __init__(self, api: FastAPI, listener: socket.socket, tls: TlsSettings | None = None) -> None:
         config = uvicorn.Config(
-            api,
+            Connected(api),
             lifespan="off",
+            proxy_headers=False,  # Connected looks at them
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=ANSWER_S,
