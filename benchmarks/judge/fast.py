@@ -109,8 +109,9 @@ def mn_z(xc: A, nc: A, xb: A, nb: A, delta: float) -> A:
         at_b = np.clip(2 * p * np.cos(angle) - third, max(0.0, -delta), min(1.0, 1 - delta))
         at_c = np.clip(at_b + delta, 0, 1)
         variance = (at_c * (1 - at_c) / nc + at_b * (1 - at_b) / nb) * n / (n - 1)
-        z = (xc / nc - xb / nb - delta) / np.sqrt(variance)
-    return np.where(np.isnan(z), 0.0, z)
+        distance = xc / nc - xb / nb - delta
+        z = distance / np.sqrt(variance)
+    return np.where(np.abs(distance) <= 1e-15, 0.0, z)
 
 
 @dataclass

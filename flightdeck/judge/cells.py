@@ -152,7 +152,9 @@ def folded(
     tenants = _names(counted, lambda cell: cell.tenant_id, most_tenants)
     tasks = _names(counted, lambda cell: cell.task_id, most_tasks)
     return merged(
-        replace(
+        cell
+        if cell.task_id in tasks and cell.tenant_id in tenants
+        else replace(
             cell,
             task_id=cell.task_id if cell.task_id in tasks else OTHER_TASK,
             tenant_id=cell.tenant_id if cell.tenant_id in tenants else _cluster(cell.tenant_id, most_tenants),

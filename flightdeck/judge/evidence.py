@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from flightdeck.errors import Invalid, TooLarge
@@ -126,13 +127,29 @@ def _plain(record: Arm | Evidence) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record) if field.name not in _NESTED}
 
 
+_CELL_ROW, _BIN_ROW = attrgetter(*_CELL), attrgetter(*_BIN)
+_COST_ROW = attrgetter(*(field.name for field in fields(CellCost)))
+_MOMENTS_ROW = attrgetter(*(field.name for field in fields(Moments)))
+_COSTS, _SCORES = _CELL.index("costs"), _CELL.index("scores")
+_SERIES = (_CELL.index("tokens"), _CELL.index("tools"))
+
+
+def _row(cell: Cell) -> list[Any]:
+    row = list(_CELL_ROW(cell))
+    row[_COSTS] = [_COST_ROW(cost) for cost in cell.costs]
+    row[_SCORES] = [(name, _MOMENTS_ROW(score)) for name, score in cell.scores]
+    for at in _SERIES:
+        row[at] = None if row[at] is None else _MOMENTS_ROW(row[at])
+    return row
+
+
 def _arm(arm: Arm) -> dict[str, Any]:
     return {
         **_plain(arm),
-        "cells": {"columns": _CELL, "rows": [astuple(cell) for cell in arm.cells]},
-        "hourly": {"columns": _CELL, "rows": [astuple(cell) for cell in arm.hourly]},
+        "cells": {"columns": _CELL, "rows": [_row(cell) for cell in arm.cells]},
+        "hourly": {"columns": _CELL, "rows": [_row(cell) for cell in arm.hourly]},
         "histograms": {
-            metric: {"columns": _BIN, "rows": [astuple(one) for one in bins]} for metric, bins in arm.histograms
+            metric: {"columns": _BIN, "rows": [_BIN_ROW(one) for one in bins]} for metric, bins in arm.histograms
         },
     }
 

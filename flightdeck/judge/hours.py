@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flightdeck.judge.cells import Cell, folded, merged
+from flightdeck.judge.cells import Cell, folded
 from flightdeck.judge.comparison import compare
 from flightdeck.judge.evidence import Arm, Evidence
 from flightdeck.judge.guardrails import Layout
@@ -19,8 +19,8 @@ HOUR_S = 3_600.0
 
 def arranged(evidence: Evidence, cells_of: str) -> Frame:
     """The cells or the hourly cells of both sides, merged, folded where they are too many, in a fixed order."""
-    sides: list[list[Cell]] = [merged(getattr(arm, cells_of)) for arm in evidence.arms]
-    everything = [*sides[0], *sides[1]]
+    sides: list[tuple[Cell, ...]] = [getattr(arm, cells_of) for arm in evidence.arms]
+    everything = [cell for side in sides for cell in side]
     return Frame.of(*(folded(side, everything) for side in sides))
 
 

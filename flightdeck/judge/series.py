@@ -7,7 +7,7 @@ their mean, and their sum of squares around that mean.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,25 +82,26 @@ class Series:
 
 def moments(frame: Frame, metric: str, tariff: int) -> list[Moments | None]:
     """What each cell says of a metric; None where nobody summed it. Cost is in pico-USD."""
-    return [_of_cell(cell, metric, tariff) for cell in frame.cells]
-
-
-def _of_cell(cell: Cell, metric: str, tariff: int) -> Moments | None:
     if metric == "cost_usd":
-        if tariff >= len(cell.costs):
-            return None
-        cost = cell.costs[tariff]
-        return Moments(cell.runs - cost.unpriced, cost.total, cost.squares, cost.cubes, cost.most)
+        return [_cost(cell, tariff) for cell in frame.cells]
     if metric.startswith(SCORE):
-        return dict(cell.scores).get(metric.removeprefix(SCORE))
-    if metric == "error_rate":
-        return Moments(cell.runs, cell.errors, cell.errors)
-    own: dict[str, Moments | None] = {
-        "latency_ms": cell.latency,
-        "tokens_per_run": cell.tokens,
-        "tools_per_run": cell.tools,
-    }
-    return own[metric]
+        return [dict(cell.scores).get(metric.removeprefix(SCORE)) for cell in frame.cells]
+    return [_OF_CELL[metric](cell) for cell in frame.cells]
+
+
+def _cost(cell: Cell, tariff: int) -> Moments | None:
+    if tariff >= len(cell.costs):
+        return None
+    cost = cell.costs[tariff]
+    return Moments(cell.runs - cost.unpriced, cost.total, cost.squares, cost.cubes, cost.most)
+
+
+_OF_CELL: dict[str, Callable[[Cell], Moments | None]] = {
+    "error_rate": lambda cell: Moments(cell.runs, cell.errors, cell.errors),
+    "latency_ms": lambda cell: cell.latency,
+    "tokens_per_run": lambda cell: cell.tokens,
+    "tools_per_run": lambda cell: cell.tools,
+}
 
 
 def series(frame: Frame, found: Sequence[Moments | None], unit: float = 1.0) -> Series:
