@@ -44,7 +44,8 @@ def welch(b: Sums, c: Sums, k: float, *, floor: bool = True) -> tuple[A, A]:
     """Variance of c - k b and its degrees of freedom."""
     own_b, own_c = k * k * b.ss / (b.n - 1) / b.n, c.ss / (c.n - 1) / c.n
     variance = own_b + own_c
-    df = variance**2 / (own_b**2 / (b.n - 1) + own_c**2 / (c.n - 1))
+    spread = own_b**2 / (b.n - 1) + own_c**2 / (c.n - 1)
+    df = np.divide(variance**2, spread, out=np.full(np.shape(variance), np.inf), where=spread > 0)
     if floor:
         scale = (k * k * b.ss + c.ss) / (b.n + c.n - 2) * (1 / b.n + 1 / c.n)
         variance = np.maximum(variance, scale)

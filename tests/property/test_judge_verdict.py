@@ -277,7 +277,9 @@ def test_all_errors_never_pass_a_limit(count: int, rules) -> None:
     verdict = judge(evidence(failed, failed), rules)
     assert verdict.status != "PASS"
     limit = [one for one in verdict.limits if one.metric == "error_rate"]
-    assert all(one.status == "FAIL" for one in limit)
+    # Looks that are paid for may need more than 30 runs for it.
+    allowed = {"FAIL", "INCONCLUSIVE"} if verdict.mode == "sequential" else {"FAIL"}
+    assert {one.status for one in limit} <= allowed
 
 
 @modest
