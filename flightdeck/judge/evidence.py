@@ -88,10 +88,17 @@ class Evidence:
         return self.baseline, self.candidate
 
     def to_json(self) -> str:
-        """One line of JSON."""
+        """One line of JSON.
+
+        Raises:
+            Invalid: a sum is infinite or no number; JSON has no word for it.
+        """
         document = {"format": FORMAT, **_plain(self)}
         document |= {name: _arm(arm) for name, arm in (("baseline", self.baseline), ("candidate", self.candidate))}
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        try:
+            return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        except ValueError as error:
+            raise Invalid("evidence holds a sum that is not a number", hint="Leave such values out.") from error
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Evidence:
@@ -106,7 +113,7 @@ class Evidence:
             if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
                 raise Invalid("this is not evidence of a verdict", hint=f'Its "format" must be "{FORMAT}".')
             baseline, candidate = (_read_arm(document.pop(side)) for side in ("baseline", "candidate"))
-            return cls(baseline=baseline, candidate=candidate, **document)
+            return _checked(cls(baseline=baseline, candidate=candidate, **document))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise Invalid(f"evidence can't be read: {error}") from error
 
@@ -164,6 +171,73 @@ def _read_arm(document: Mapping[str, Any]) -> Arm:
         ),
         **rest,
     )
+
+
+_MOST_COUNT = 2**256
+"""Beyond any sum of squares that the store can hold."""
+_MOST_HOUR = 10**7
+_TEXT = ("release_id", "task_id", "tenant_id")
+_FLOATS = ("latency_logs", "latency_log_squares", "latency_cubes")
+
+
+def _checked(evidence: Evidence) -> Evidence:
+    """Raises ValueError where a value is not what its name says: a file may hold anything."""
+    counts: list[Any] = [evidence.tariff, evidence.looks, evidence.other_tasks, evidence.other_tenants]
+    texts: list[Any] = [evidence.as_of]
+    if evidence.hour_width not in {1, 3, 6, 12, 24}:
+        raise ValueError("hour_width is 1, 3, 6, 12 or 24")
+    tariffs = {len(cell.costs) for arm in evidence.arms for cell in (*arm.cells, *arm.hourly)}
+    if len(tariffs) > 1:
+        raise ValueError("cells differ in their number of costs")
+    for arm in evidence.arms:
+        arm.window()
+        counts += [arm.open_runs, arm.left_out]
+        texts.append(arm.release_id)
+        for cell in (*arm.cells, *arm.hourly):
+            _check_cell(cell)
+        for _, bins in arm.histograms:
+            for one in bins:
+                counts += [one.runs, abs(one.bin)]
+                texts += [one.release_id, one.tenant_id, one.task_id]
+    _all_counts(counts)
+    _all_texts(texts)
+    return evidence
+
+
+_CELL_COUNTS = attrgetter(*(name for name in _CELL[: _CELL.index("costs")] if name not in {*_TEXT, *_FLOATS}))
+_CELL_TEXTS, _CELL_FLOATS = attrgetter(*_TEXT), attrgetter(*_FLOATS)
+
+
+def _check_cell(cell: Cell) -> None:
+    _all_texts(_CELL_TEXTS(cell))
+    _all_counts(_CELL_COUNTS(cell))
+    numbers = list(_CELL_FLOATS(cell))
+    for cost in cell.costs:
+        _all_counts([cost.unpriced, cost.total, cost.squares, *_known(cost.successes, cost.success_total, cost.most)])
+        numbers += _known(cost.cubes)
+    for one in (*_known(cell.tokens, cell.tools), *(score for _, score in cell.scores)):
+        _all_counts([one.n])
+        numbers += [one.total, one.squares, *_known(one.cubes, one.most, one.logs, one.log_squares)]
+    if not all(isinstance(number, int | float) for number in numbers):
+        raise ValueError("a sum is not a number")
+    if cell.hour is not None and not (isinstance(cell.hour, int) and abs(cell.hour) <= _MOST_HOUR):
+        raise ValueError("an hour is a whole number of hours since 1970")
+
+
+def _known(*values: Any) -> list[Any]:  # noqa: ANN401 - of any kind
+    return [value for value in values if value is not None]
+
+
+def _all_counts(values: Sequence[Any]) -> None:
+    for value in values:
+        if type(value) is not int or not 0 <= value < _MOST_COUNT:
+            raise ValueError(f"not a count: {str(value)[:50]!r}")
+
+
+def _all_texts(values: Sequence[Any]) -> None:
+    for value in values:
+        if not isinstance(value, str):
+            raise ValueError(f"not a text: {str(value)[:50]!r}")  # noqa: TRY004 - one kind of error for bad files
 
 
 def _rows(table: Mapping[str, Any]) -> Sequence[dict[str, Any]]:

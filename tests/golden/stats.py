@@ -175,7 +175,7 @@ def _cell(row: Case) -> Cell:
         latency_squares=_whole(row.get("latency_sum_sq", 0)),
         latency_logs=row.get("latency_log_sum", 0.0),
         latency_log_squares=row.get("latency_log_sum_sq", 0.0),
-        latency_cubes=row.get("latency_sum_cube", 0.0),
+        latency_cubes=row.get("latency_sum_cube", math.nan),
         latency_max=row.get("latency_max", 0),
         input_tokens=0,
         cached_input_tokens=0,

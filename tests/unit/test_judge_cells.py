@@ -78,6 +78,45 @@ def test_an_unknown_key_is_refused() -> None:
         Evidence.from_json(json.dumps({**document, "wish": "pass"}))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("runs", "12"),
+        ("runs", -1),
+        ("runs", 2**300),
+        ("errors", 1.5),
+        ("task_id", 7),
+        ("latency_logs", None),
+        ("hour", 10**12),
+        ("tokens", [1, "2", 3, None, None, None, None]),
+        ("costs", [[0, 1, -1, None, None, None, None]]),
+        ("costs", []),
+    ],
+)
+def test_a_cell_that_can_not_be_is_refused(name: str, value: object) -> None:
+    document = json.loads(evidence([Ran()], [Ran()]).to_json())
+    table = document["baseline"]["cells"]
+    table["rows"][0][table["columns"].index(name)] = value
+    with pytest.raises(Invalid):
+        Evidence.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize(("name", "value"), [("hour_width", 2), ("tariff", -1), ("looks", "many"), ("as_of", None)])
+def test_a_frame_that_can_not_be_is_refused(name: str, value: object) -> None:
+    document = json.loads(evidence([Ran()], [Ran()]).to_json())
+    with pytest.raises(Invalid):
+        Evidence.from_json(json.dumps({**document, name: value}))
+    document["candidate"]["until"] = "tomorrow"
+    with pytest.raises(Invalid):
+        Evidence.from_json(json.dumps(document))
+
+
+def test_infinite_sums_are_not_written() -> None:
+    own = evidence([Ran(scores=(("s", float("inf")),))], [Ran()])
+    with pytest.raises(Invalid, match="not a number"):
+        own.to_json()
+
+
 def test_more_cells_than_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     text = evidence([Ran(), Ran(tenant="b")], [Ran()]).to_json()
     monkeypatch.setattr(module, "MOST_CELLS", 1)
