@@ -54,7 +54,8 @@ def check_url(url: str, *, private: bool = True) -> None:
     if host.rstrip(".").lower() in METADATA_NAMES:
         raise Invalid("Webhook URL targets a cloud-metadata hostname; refusing to register.", field="url")
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        number = host.partition("%")[0]  # without IPv6's zone
+        found = socket.getaddrinfo(number, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         return
     for address in map(_address, found):
