@@ -7,7 +7,7 @@ from operator import itemgetter
 
 
 class KnownReleases:
-    """What assembly asks about releases, over those that were added.
+    """What assembly asks about releases, over those that were added; lookups need no lock beside one adding thread.
 
     >>> known = KnownReleases()
     >>> known.add("rel_000000000001", agent_id="support", version="1.4.0", registered_us=100)
@@ -27,7 +27,10 @@ class KnownReleases:
         """Adds a release (µs since the epoch); of equal times the one added later counts as the later one."""
         if release_id in self._agents:
             return
-        insort(self._versions.setdefault((agent_id, version), []), (registered_us, len(self._agents), release_id))
+        # A copy that replaces the list: a lookup in another thread sees the old one or the new one, never half.
+        same = list(self._versions.get((agent_id, version), ()))
+        insort(same, (registered_us, len(self._agents), release_id))
+        self._versions[agent_id, version] = same
         self._agents[release_id] = agent_id
 
     def agent_of(self, release_id: str) -> str | None:
