@@ -351,6 +351,15 @@ def test_two_releases_are_chosen_and_compared_by_keyboard_alone(page, workspace)
     assert page.url == workspace.address(workspace.good)
 
 
+def test_what_is_live_is_marked_and_is_the_baseline_that_the_start_proposes(page, workspace):
+    body = {"release_id": workspace.baseline, "environment": "production", "window": "7d", "reason": "the first"}
+    workspace.put("/v1/promote", body)
+    page.goto(workspace.server.url)
+    expect(page.get_by_label(f"baseline agent_support 1.4.0 {workspace.baseline}")).to_be_checked()
+    page.goto(workspace.address(workspace.good))
+    expect(page.get_by_role("heading", level=1)).to_contain_text(re.compile(r"Baseline\s*live\s*1\.4\.0"))
+
+
 def test_without_releases_the_start_says_how_to_register_one(page, page_is_built, tmp_path):
     with serving(tmp_path) as server:
         page.goto(server.url)

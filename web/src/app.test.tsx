@@ -3,7 +3,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { act, render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { diff, noData, POLICY, RELEASES } from "../test/answers";
+import { diff, noData, POLICY, PROMOTED, RELEASES } from "../test/answers";
 import { makeQueryClient } from "./api/queries";
 import { App } from "./app";
 import { formatRoute } from "./route";
@@ -33,6 +33,7 @@ beforeEach(() => {
   asked = [];
   wire = {
     "/v1/releases": () => json({ releases: RELEASES }),
+    "/v1/promoted": () => json({ promoted: PROMOTED }),
     "/v1/policy": () => json(POLICY),
     "/v1/diff": () => json(diff()),
   };
@@ -73,6 +74,7 @@ describe("a diff", () => {
       "candidate error_rate 0.1167 exceeds max 0.0200",
     );
     expect(band.getByText("60 baseline, 60 candidate")).toBeTruthy();
+    expect((await screen.findByRole("heading", { level: 1 })).textContent).toMatch(/Baseline.*live.*1\.4\.0/);
     expect(document.title).toBe("✕ FAIL · 1.4.0 → 1.5.0 · FlightDeck");
   });
 
@@ -107,7 +109,7 @@ describe("a diff", () => {
   });
 
   it("is shown without versions and limits when only the diff can be had", async () => {
-    for (const path of ["/v1/releases", "/v1/policy"]) wire[path] = () => json({ detail: "no" }, 503);
+    for (const path of ["/v1/releases", "/v1/promoted", "/v1/policy"]) wire[path] = () => json({ detail: "no" }, 503);
     show(formatRoute(PAIR));
     await verdict();
     expect(screen.getByRole("heading", { level: 1 }).textContent).toContain(PAIR.candidate);
@@ -223,11 +225,11 @@ describe("when something is wrong", () => {
 });
 
 describe("the start", () => {
-  it("offers the newest release against the one before, and compares them", async () => {
+  it("offers the newest release against the live one, and compares them", async () => {
     show("#/");
     await screen.findByRole("heading", { name: "Compare two releases" });
     await userEvent.click(screen.getByRole("button", { name: "Compare" }));
-    await waitFor(() => expect(window.location.hash).toBe(formatRoute({ ...PAIR, baseline: "rel_000000000002" })));
+    await waitFor(() => expect(window.location.hash).toBe(formatRoute(PAIR)));
   });
 
   it("without releases says how to register one", async () => {

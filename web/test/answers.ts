@@ -1,6 +1,6 @@
 /** Answers of a server, recorded from a real comparison of 60 with 60 runs and shortened nowhere. */
 
-import type { Diff, Policy, Release } from "../src/api/types";
+import type { Diff, Policy, Promoted, Release } from "../src/api/types";
 
 const CLEAN = {
   incomplete: 0,
@@ -153,4 +153,8 @@ export const RELEASES: Release[] = [
   release({ release_id: "rel_000000000009", agent_id: "billing", version: "0.9.0", environment: "local" }),
   release({ release_id: "rel_000000000002", version: "1.4.1" }),
   release({}),
+];
+
+export const PROMOTED: Promoted[] = [
+  { agent_id: "agent_support", environment: "production", release_id: "rel_000000000001" },
 ];

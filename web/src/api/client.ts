@@ -73,6 +73,10 @@ export function fetchReleases(signal: AbortSignal) {
   return dataOf(client.GET("/v1/releases", { signal }));
 }
 
+export function fetchPromoted(signal: AbortSignal) {
+  return dataOf(client.GET("/v1/promoted", { signal }));
+}
+
 export interface RunsWanted {
   release: string;
   window: string;

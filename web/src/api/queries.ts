@@ -1,7 +1,15 @@
 /** What the views ask the server, and when they ask again. */
 
 import { QueryClient, useQuery } from "@tanstack/react-query";
-import { type Comparison, fetchDiff, fetchPolicy, fetchReleases, fetchRuns, type RunsWanted } from "./client";
+import {
+  type Comparison,
+  fetchDiff,
+  fetchPolicy,
+  fetchPromoted,
+  fetchReleases,
+  fetchRuns,
+  type RunsWanted,
+} from "./client";
 import { failureOf } from "./failure";
 
 const AGAIN_MS = 5_000;
@@ -39,6 +47,11 @@ export function usePolicy() {
 
 export function useReleases() {
   return useQuery({ queryKey: ["releases"], queryFn: ({ signal }) => fetchReleases(signal) });
+}
+
+/** Which release is live, by agent and environment. */
+export function usePromoted() {
+  return useQuery({ queryKey: ["promoted"], queryFn: ({ signal }) => fetchPromoted(signal) });
 }
 
 export function useRuns(of: RunsWanted) {

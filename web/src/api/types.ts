@@ -11,6 +11,7 @@ export type Diff = Whole<Schemas["Diff"]>;
 export type Policy = Schemas["Policy"];
 export type DataQuality = Schemas["DataQuality"];
 export type Status = Diff["verdict"]["status"];
+export type Promoted = Schemas["Promoted"];
 export type Release = Schemas["ReleaseLine"];
 export type RunPage = Schemas["Runs"];
 export type Run = Schemas["RunEvent"];

@@ -2,7 +2,7 @@
 
 import { useEffect } from "react";
 import { failureOf } from "../api/failure";
-import { useDiff, usePolicy, useReleases } from "../api/queries";
+import { useDiff, usePolicy, usePromoted, useReleases } from "../api/queries";
 import type { Diff, Policy } from "../api/types";
 import type { Route } from "../route";
 import shell from "../shell/shell.module.css";
@@ -26,6 +26,7 @@ type DiffRoute = Extract<Route, { view: "diff" }>;
 export function DiffPage(route: DiffRoute) {
   const diff = useDiff(route);
   const releases = useReleases();
+  const promoted = usePromoted();
   const policy = usePolicy();
 
   const failure = diff.error === null ? null : failureOf(diff.error);
@@ -34,6 +35,9 @@ export function DiffPage(route: DiffRoute) {
   const side = (id: string): Side => ({
     id,
     release: known.find((release) => release.release_id === id),
+    isLive: (promoted.data?.promoted ?? []).some(
+      (pointer) => pointer.release_id === id && pointer.environment === environment,
+    ),
   });
   const baseline = side(route.baseline);
   const candidate = side(route.candidate);
@@ -74,6 +78,7 @@ export function DiffPage(route: DiffRoute) {
   const again = () => {
     void diff.refetch();
     void policy.refetch();
+    void promoted.refetch();
     if (releases.isError) void releases.refetch();
   };
   return (

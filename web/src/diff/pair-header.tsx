@@ -47,12 +47,16 @@ export const WINDOWS = ["1h", "24h", "7d", "30d"];
 export interface Side {
   id: string;
   release: Release | undefined;
+  isLive: boolean;
 }
 
 function SideName({ name, side }: { name: string; side: Side }) {
   return (
     <span className={classes["side"]}>
-      <span className={classes["role"]}>{name}</span>
+      <span className={classes["role"]}>
+        {name}
+        {side.isLive && <span className={classes["live"]}>live</span>}
+      </span>
       <span className={classes["version"]}>{side.release?.version ?? side.id}</span>
       {side.release !== undefined && <span className={classes["id"]}>{side.id}</span>}
     </span>

@@ -1,18 +1,25 @@
 import { describe, expect, it } from "vitest";
-import { RELEASES, release } from "../../test/answers";
-import { byAgent, likelyChoice, matching, picked, SHOWN } from "./pairing";
+import { PROMOTED, RELEASES, release } from "../../test/answers";
+import { byAgent, likelyChoice, liveIn, matching, picked, SHOWN } from "./pairing";
 
 describe("the pair a person likely came for", () => {
-  it("is the newest release of an agent against the one before", () => {
-    expect(likelyChoice(byAgent(RELEASES)[0])).toEqual({
-      baseline: "rel_000000000002",
+  it("is the newest release against the one that is live", () => {
+    expect(likelyChoice(byAgent(RELEASES)[0], PROMOTED)).toEqual({
+      baseline: "rel_000000000001",
       candidate: "rel_000000000003",
     });
   });
 
+  it("is the newest against the one before where nothing else is live", () => {
+    const before = { baseline: "rel_000000000002", candidate: "rel_000000000003" };
+    expect(likelyChoice(byAgent(RELEASES)[0], [])).toEqual(before);
+    const newest = [{ agent_id: "agent_support", environment: "local", release_id: "rel_000000000003" }];
+    expect(likelyChoice(byAgent(RELEASES)[0], newest)).toEqual(before);
+  });
+
   it("lacks a baseline while there is one release only", () => {
-    expect(likelyChoice(byAgent([release({})])[0])).toEqual({ baseline: "", candidate: "rel_000000000001" });
-    expect(likelyChoice(undefined)).toEqual({ baseline: "", candidate: "" });
+    expect(likelyChoice(byAgent([release({})])[0], [])).toEqual({ baseline: "", candidate: "rel_000000000001" });
+    expect(likelyChoice(undefined, [])).toEqual({ baseline: "", candidate: "" });
   });
 
   it("never spans two agents: picking another agent's release clears the other side", () => {
@@ -38,5 +45,9 @@ describe("finding releases", () => {
     const many = Array.from({ length: SHOWN + 50 }, (_, n) => release({ release_id: `rel_${n}` }));
     expect(matching(many, "")).toMatchObject({ found: SHOWN + 50 });
     expect(matching(many, "").shown).toHaveLength(SHOWN);
+  });
+
+  it("knows where a release is live", () => {
+    expect(RELEASES.map((one) => liveIn(one, PROMOTED))).toEqual([[], [], [], ["production"]]);
   });
 });

@@ -1,6 +1,6 @@
 /** Which releases can be compared, and which pair a person most likely came for. */
 
-import type { Release } from "../api/types";
+import type { Promoted, Release } from "../api/types";
 
 export interface Agent {
   id: string;
@@ -24,10 +24,12 @@ export function byAgent(releases: Release[]): Agent[] {
   return [...agents].map(([id, own]) => ({ id, releases: own }));
 }
 
-/** The newest release against the one before it; one release alone is no pair yet. */
-export function likelyChoice(agent: Agent | undefined): Choice {
+/** The newest release against what is live, or against the one before it; one release alone is no pair yet. */
+export function likelyChoice(agent: Agent | undefined, promoted: Promoted[]): Choice {
   const [candidate, previous] = agent?.releases ?? [];
-  return { baseline: previous?.release_id ?? "", candidate: candidate?.release_id ?? "" };
+  if (agent === undefined || candidate === undefined) return { baseline: "", candidate: "" };
+  const baseline = agent.releases.find((one) => one !== candidate && liveIn(one, promoted).length > 0) ?? previous;
+  return { baseline: baseline?.release_id ?? "", candidate: candidate.release_id };
 }
 
 /** The choice after one side was picked: a release of another agent can't stay on the other side. */
@@ -48,4 +50,9 @@ export function matching(releases: Release[], filter: string): { shown: Release[
     return words.every((word) => text.includes(word));
   });
   return { shown: found.slice(0, SHOWN), found: found.length };
+}
+
+/** Where a release is live, as environments. */
+export function liveIn(release: Release, promoted: Promoted[]): string[] {
+  return promoted.filter((pointer) => pointer.release_id === release.release_id).map((pointer) => pointer.environment);
 }

@@ -3,8 +3,8 @@
 import { Button, TextInput, VisuallyHidden } from "@mantine/core";
 import { type FormEvent, useEffect, useState } from "react";
 import { failureOf } from "../api/failure";
-import { useReleases } from "../api/queries";
-import type { Release } from "../api/types";
+import { usePromoted, useReleases } from "../api/queries";
+import type { Promoted, Release } from "../api/types";
 import { Field, WINDOWS } from "../diff/pair-header";
 import { DEFAULT_WINDOW, go } from "../route";
 import shell from "../shell/shell.module.css";
@@ -12,11 +12,12 @@ import { Loading } from "../states/loading";
 import { FailureNotice, Notice, Steps } from "../states/notice";
 import { SignIn } from "../states/sign-in";
 import { minute } from "../text/moment";
-import { type Agent, byAgent, type Choice, likelyChoice, matching, picked, SHOWN } from "./pairing";
+import { type Agent, byAgent, type Choice, likelyChoice, liveIn, matching, picked, SHOWN } from "./pairing";
 import classes from "./start-page.module.css";
 
 export function StartPage() {
   const releases = useReleases();
+  const promoted = usePromoted();
   useEffect(() => {
     document.title = "FlightDeck";
   }, []);
@@ -42,7 +43,15 @@ export function StartPage() {
   }
   const all = releases.data.releases;
   if (all.length === 0) return <NoReleases again={() => void releases.refetch()} asking={releases.isFetching} />;
-  return <Chooser releases={all} />;
+  // The likely pair depends on what is live: wait for that answer, or for its failure.
+  if (promoted.isPending) {
+    return (
+      <div className={shell["wide"]}>
+        <Loading what="Reading what is live" />
+      </div>
+    );
+  }
+  return <Chooser releases={all} promoted={promoted.data?.promoted ?? []} />;
 }
 
 function NoReleases({ again, asking }: { again: () => void; asking: boolean }) {
@@ -69,8 +78,8 @@ function NoReleases({ again, asking }: { again: () => void; asking: boolean }) {
   );
 }
 
-function Chooser({ releases }: { releases: Release[] }) {
-  const [choice, setChoice] = useState<Choice>(() => likelyChoice(byAgent(releases)[0]));
+function Chooser({ releases, promoted }: { releases: Release[]; promoted: Promoted[] }) {
+  const [choice, setChoice] = useState<Choice>(() => likelyChoice(byAgent(releases)[0], promoted));
   const [window, setWindow] = useState(DEFAULT_WINDOW);
   const [chosenEnvironment, setEnvironment] = useState<string | null>(null);
   const [filter, setFilter] = useState("");
@@ -78,7 +87,7 @@ function Chooser({ releases }: { releases: Release[] }) {
   const named = (id: string) => releases.find((release) => release.release_id === id);
   const baseline = named(choice.baseline);
   const candidate = named(choice.candidate);
-  const environment = chosenEnvironment ?? candidate?.environment ?? "";
+  const environment = chosenEnvironment ?? (baseline && liveIn(baseline, promoted)[0]) ?? candidate?.environment ?? "";
   const { shown, found } = matching(releases, filter);
 
   const compare = (event: FormEvent) => {
@@ -136,6 +145,7 @@ function Chooser({ releases }: { releases: Release[] }) {
           <AgentReleases
             key={agent.id}
             agent={agent}
+            promoted={promoted}
             choice={choice}
             pick={(side, release) => setChoice(picked(choice, side, release, releases))}
           />
@@ -152,11 +162,12 @@ function Chooser({ releases }: { releases: Release[] }) {
 
 interface AgentReleasesProps {
   agent: Agent;
+  promoted: Promoted[];
   choice: Choice;
   pick: (side: keyof Choice, release: Release) => void;
 }
 
-function AgentReleases({ agent, choice, pick }: AgentReleasesProps) {
+function AgentReleases({ agent, promoted, choice, pick }: AgentReleasesProps) {
   return (
     <section className={classes["agent"]}>
       <h2>{agent.id}</h2>
@@ -167,6 +178,7 @@ function AgentReleases({ agent, choice, pick }: AgentReleasesProps) {
               <th scope="col">Baseline</th>
               <th scope="col">Candidate</th>
               <th scope="col">Version</th>
+              <th scope="col">Live in</th>
               <th scope="col">Environment</th>
               <th scope="col">Registered</th>
               <th scope="col">Release</th>
@@ -187,6 +199,7 @@ function AgentReleases({ agent, choice, pick }: AgentReleasesProps) {
                   </td>
                 ))}
                 <th scope="row">{release.version}</th>
+                <td>{liveIn(release, promoted).join(", ") || <span className={classes["none"]}>–</span>}</td>
                 <td>{release.environment}</td>
                 <td className={classes["time"]}>{minute(release.created_at)}</td>
                 <td className="mono">{release.release_id}</td>
