@@ -166,6 +166,34 @@ def error_test(b: Sums, c: Sums, margin: float, rule: Rule, *, tenants: bool = F
     return rule.decide(z, spread(tc.mean, nc) + spread(tb.mean, nb), df, margin)
 
 
+def observed(b: Sums, c: Sums, margin: float, rule: Rule, *, errors: bool) -> tuple[A, A, A]:
+    """p of PASS and FAIL with tenants as strata, and the overlap: the judge's ``cluster: fixed``."""
+    kept = (b.n >= 5) & (c.n >= 5)
+    overlap = np.minimum(*((one.n * kept).sum(-1) / one.n.sum(-1) for one in (b, c)))
+    n = np.where(kept, b.n + c.n, 0.0)
+    w = n / np.maximum(n.sum(-1, keepdims=True), 1)
+    tb, tc = (w * b.mean).sum(-1), (w * c.mean).sum(-1)
+    nb, nc = (np.where(kept, one.n, 1.0) for one in (b, c))
+    if errors:
+        eb, ec = (1 / np.maximum((w**2 / own).sum(-1), 1e-12) for own in (nb, nc))
+        z = mn_z(tc * ec, ec, tb * eb, eb, margin)
+        smooth = [(p * own + 1) / (own + 2) for p, own in ((tc, ec), (tb, eb))]
+        variance = sum(p * (1 - p) / own for p, own in zip(smooth, (ec, eb), strict=True))
+        return *rule.decide(z, variance, np.inf, margin), overlap
+    k = 1 + margin
+    parts = [
+        w**2 * scale * one.ss * kept / np.maximum(own - 1, 1) / own
+        for scale, one, own in ((k * k, b, nb), (1.0, c, nc))
+    ]
+    variance = sum(part.sum(-1) for part in parts)
+    spread = sum((part**2 / np.maximum(own - 1, 1)).sum(-1) for part, own in zip(parts, (nb, nc), strict=True))
+    freedom = n.sum(-1) - 2 * kept.sum(-1)
+    pooled = (k * k * (b.ss * kept).sum(-1) + (c.ss * kept).sum(-1)) / np.maximum(freedom, 1)
+    floored = np.maximum(variance, pooled * (w**2 * (1 / nb + 1 / nc)).sum(-1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return *rule.decide((tc - k * tb) / np.sqrt(floored), floored, variance**2 / spread, margin * tb), overlap
+
+
 def holm_min(ps: list[A]) -> A:
     """The smallest adjusted p: whether any is rejected."""
     return np.min(np.stack(ps), axis=0) * len(ps)

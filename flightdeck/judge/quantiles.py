@@ -189,7 +189,7 @@ def pair(bins: Bins, q: float, strata: Indices, least: int, *, clustered: bool) 
     return Pair(
         baseline=Estimate(spread[0], q, floor / variances[0]),
         candidate=Estimate(spread[1], q, floor / variances[1]),
-        correlation=_correlation(comparison, variances) if clustered else 0.0,
+        correlation=_correlation(comparison, floors) if clustered else 0.0,
         df=both.df if clustered else math.inf,
         comparison=comparison,
         within_share=min(1.0, within / sum(variances)),
@@ -217,13 +217,13 @@ def _cells(bins: Bins, strata: Indices, least: int) -> tuple[Indices, int]:
     return strata[_groups(bins, strata)[0]], least
 
 
-def _correlation(comparison: Comparison, variances: Sequence[float]) -> float:
-    """Of both estimates, over the tenants they share; a variance that is not the tenants' lessens it."""
+def _correlation(comparison: Comparison, floors: Sequence[float]) -> float:
+    """Of both estimates, over the tenants they share; where runs spread more than tenants do, it is less."""
     if comparison.shared_clusters < _LEAST_SHARED:
         return 0.0
     baseline, candidate = comparison.influence
     product = float((baseline * candidate).sum())
-    own = math.sqrt(max(variances[0], float((baseline**2).sum())) * max(variances[1], float((candidate**2).sum())))
+    own = math.sqrt(max(floors[0], float((baseline**2).sum())) * max(floors[1], float((candidate**2).sum())))
     return min(_MOST_CORRELATION, max(0.0, product / own)) if own > 0 else 0.0
 
 
