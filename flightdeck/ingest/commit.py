@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1.0
 
+# A batch has no more spans, unless it is one request: what an insert holds in memory grows with them, however small
+# they are.
+MOST_SPANS = 150_000
+
 Request = tuple[Checked, "Future[None]"]
 
 
@@ -138,10 +142,11 @@ class SpanCommit:
             if self._settings.wait_ms and not self._draining:
                 deadline = time.monotonic() + self._settings.wait_ms / 1000
                 self._changed.wait_for(self._full, deadline - time.monotonic())
-            size = 0
+            size = spans = 0
             while self._queue:
                 size += len(self._queue[0][0].body)
-                if batch and size > self._settings.max_bytes:
+                spans += self._queue[0][0].spans
+                if batch and (size > self._settings.max_bytes or spans > MOST_SPANS):
                     break
                 batch.append(self._queue.popleft())
             self._landing = batch

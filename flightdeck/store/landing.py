@@ -22,6 +22,8 @@ from flightdeck.store.lookup import SORTS
 from flightdeck.store.mapping import select
 from flightdeck.store.readers import NONE
 
+MIB = 1024 * 1024
+
 SPANS = "spans"
 _PREFIX = "otlp_traces_"
 _MESSAGE = "Traces"
@@ -67,6 +69,20 @@ _LANDING = f"""(
 ENGINE = Null"""
 
 
+# What an insert holds in memory at a time, measured: a batch of 57 MiB (140,000 spans) took 660 MiB with the engine's
+# own sizes and takes 350 MiB with these, for the same CPU time.
+_BLOCKS = {
+    "input_format_max_block_size_bytes": 4 * MIB,
+    "min_insert_block_size_rows": 100_000,
+    "min_insert_block_size_bytes": 32 * MIB,
+    "min_insert_block_size_rows_for_materialized_views": 100_000,
+    "min_insert_block_size_bytes_for_materialized_views": 32 * MIB,
+}
+# The view's query is planned for every insert, which takes most of the time of a small one. These steps of planning
+# have nothing to gain in it.
+_PLANNING = {"optimize_and_compare_chain": 0, "query_plan_enable_optimizations": 0}
+
+
 @dataclass(frozen=True, slots=True)
 class Landing:
     """A way in for spans that is ready; made by :func:`prepare`."""
@@ -92,9 +108,9 @@ class Landing:
                 "format_schema": landing_schema(),
                 "format_schema_message_name": _MESSAGE,
                 "input_format_protobuf_oneof_presence": 1,
+                **_BLOCKS,
                 "max_partitions_per_insert_block": 0,
-                "optimize_and_compare_chain": 0,
-                "query_plan_enable_optimizations": 0,
+                **_PLANNING,
             },
         )
 

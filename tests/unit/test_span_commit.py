@@ -114,6 +114,14 @@ def test_a_full_batch_does_not_wait(commit_of, land):
     assert max(sum(map(len, batch)) for batch in land.batches) <= MIB + 60
 
 
+def test_a_batch_is_bounded_in_spans_too(commit_of, land):
+    commit = commit_of(wait_ms=2000)
+    futures = [commit.submit(Checked(b"%d" % number, 60_000)) for number in range(5)]
+    commit.drain(PATIENCE_S)
+    assert not wait(futures, PATIENCE_S).not_done
+    assert [len(batch) for batch in land.batches] == [2, 2, 1]
+
+
 def test_a_request_larger_than_a_batch_is_a_batch_of_its_own(commit_of, land):
     commit = commit_of(max_bytes=MIB, wait_ms=0)
     commit.submit(Checked(bytes(3 * MIB), 1)).result(PATIENCE_S)

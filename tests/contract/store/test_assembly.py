@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from tests import otlp
 from tests.landed import batch
 
 CORPUS = Path(__file__).parents[2] / "corpus"
-NOON_US = int(datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()) * SECOND_US
+START_US = time.time_ns() // 1000  # spans of the past would be dropped by their age, and none may be of the future
 SETTLE_US = 60 * SECOND_US
 ROOT = (1).to_bytes(8, "big")
 TRACE = bytes(range(16))
@@ -44,7 +44,7 @@ class Clock:
     """A clock that stands still until it is moved; Unix µs."""
 
     def __init__(self) -> None:
-        self.now_us = NOON_US
+        self.now_us = START_US
 
     def __call__(self) -> int:
         return self.now_us
@@ -107,8 +107,8 @@ def agent(**fields: Any) -> OtlpSpan:
             "trace_id": TRACE,
             "span_id": ROOT,
             "name": "invoke_agent",
-            "start_time_unix_nano": (NOON_US - SECOND_US) * 1000,
-            "end_time_unix_nano": NOON_US * 1000,
+            "start_time_unix_nano": (START_US - SECOND_US) * 1000,
+            "end_time_unix_nano": START_US * 1000,
             "attributes": [otlp.attribute("gen_ai.operation.name", "invoke_agent")],
             **fields,
         }
@@ -121,8 +121,8 @@ def call(number: int = 2, **fields: Any) -> OtlpSpan:
             "trace_id": TRACE,
             "span_id": number.to_bytes(8, "big"),
             "parent_span_id": ROOT,
-            "start_time_unix_nano": (NOON_US - SECOND_US // 2) * 1000,
-            "end_time_unix_nano": NOON_US * 1000,
+            "start_time_unix_nano": (START_US - SECOND_US // 2) * 1000,
+            "end_time_unix_nano": START_US * 1000,
             **fields,
         }
     )
@@ -458,7 +458,7 @@ def test_registering_a_release_assembles_the_runs_that_had_none(engine: Engine, 
     receiver.land(body.SerializeToString())
     receiver.round()
     assert inputs(engine) == []
-    releases.add("rel_00000000000a", agent_id="support-bot", version="1.4.0", registered_us=NOON_US)
+    releases.add("rel_00000000000a", agent_id="support-bot", version="1.4.0", registered_us=START_US)
     receiver.rounds.assign()
     receiver.rounds.hurry()
     receiver.round()
@@ -492,7 +492,7 @@ def test_from_commit_to_run_without_being_asked(engine: Engine, assembled: threa
         for number in range(3):
             assembled.clear()
             trace = bytes([number + 1]) * 16
-            checked = check(export(agent(trace_id=trace), call(2, trace_id=trace)), now_ns=NOON_US, retention_days=30)
+            checked = check(export(agent(trace_id=trace), call(2, trace_id=trace)), now_ns=START_US, retention_days=30)
             commit.submit(checked).result(PATIENCE_S)
             assert assembled.wait(PATIENCE_S)
     finally:
@@ -522,7 +522,7 @@ def test_the_thread_outlives_the_store_being_away_and_says_so_once(
     way_in = landing.prepare(engine)
     assembler.start()
     try:
-        way_in.land(batch([export(agent(), call(2))], landed_us=_now_us(), writer=5))
+        way_in.land(batch([export(agent(), call(2))], landed_us=time.time_ns() // 1000, writer=5))
         assembler.notify()
         assert all(failures.acquire(timeout=PATIENCE_S) for _ in range(3))
         assert assembled.wait(PATIENCE_S)
@@ -539,7 +539,3 @@ def test_an_assembler_may_be_closed_twice_and_without_start(engine: Engine) -> N
     assert not assembler.drain(0)
     assembler.close()
     assembler.close()
-
-
-def _now_us() -> int:
-    return int(datetime.now(UTC).timestamp() * SECOND_US)

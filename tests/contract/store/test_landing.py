@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from itertools import permutations
 
@@ -19,7 +20,7 @@ from flightdeck.store.spans import Touch
 from tests import otlp
 from tests.landed import WRITER, batch, length, request
 
-NOW_US = 1_795_000_000_000_000
+NOW_US = time.time_ns() // 1000 - 60_000_000  # rows of the past would be dropped by their age
 DAY_US = 86_400_000_000
 TRACE = bytes(range(16))
 
@@ -117,7 +118,8 @@ def test_spans_of_two_hundred_days_and_landings_of_two_hundred_days_fit_one_batc
     engine: Engine, way_in: Landing
 ) -> None:
     bodies = [
-        request(export(child(n, start_time_unix_nano=n * otlp.DAY_NS)), NOW_US - n * DAY_US // 8) for n in range(1, 201)
+        request(export(child(n, start_time_unix_nano=n * otlp.DAY_NS)), NOW_US - n * DAY_US // 16)
+        for n in range(1, 201)
     ]
     way_in.land(b"".join(bodies))
     assert len(stored(engine)) == 200
