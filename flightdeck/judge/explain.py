@@ -17,7 +17,7 @@ from flightdeck.models.verdict import RunsNeeded
 _PROBLEMS = {
     "no_metric_data": "a side has no value of it",
     "too_few_runs": "{baseline:,} runs of the baseline and {candidate:,} of the candidate; {least} of each are needed",
-    "zero_baseline": "the baseline is 0, of which no share can be taken; give an absolute margin",
+    "zero_baseline": "the baseline is not above 0, so no share of it can be a margin; give an absolute one",
     "no_success": "a side has no successful run",
     "few_clusters": "too few tenants in the tasks that both releases have",
 }
