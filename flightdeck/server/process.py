@@ -60,7 +60,7 @@ def run(settings: Settings) -> None:
         StoreUnavailable, LedgerUnavailable: what it would serve can't be opened.
     """
     _log()
-    loop_factory = uvicorn.Config("", loop="auto").get_loop_factory()
+    loop_factory = uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(_serve(settings))
 

@@ -15,6 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from flightdeck import __version__
 from tests.serving import FREE_PORTS, command, environment, serving
 
 
@@ -25,8 +26,14 @@ def flightdeck(folder: Path, *arguments: str, env: dict[str, str] | None = None)
 
 
 def test_one_process_serves_all_and_ends_with_0_on_sigterm(tmp_path):
-    """API, OTLP over HTTP and over gRPC answer at the addresses of the ready line; the workspace's file names them."""
+    """API, OTLP over HTTP and over gRPC answer at the addresses of the ready line; the workspace's file names them.
+
+    In a folder without flightdeck.yaml too: it says that it serves with defaults.
+    """
     with serving(tmp_path) as server:
+        notice, ready = server.lines
+        assert notice.startswith("NOTICE: no flightdeck.yaml")
+        assert ready.startswith(f"FlightDeck {__version__} is ready: api=http://127.0.0.1:")
         assert httpx.get(f"{server.url}/health").json()["status"] == "ok"
         protobuf = {"content-type": "application/x-protobuf"}
         empty = ExportTraceServiceRequest().SerializeToString()
@@ -47,8 +54,9 @@ def test_one_process_serves_all_and_ends_with_0_on_sigterm(tmp_path):
         assert not file.exists()
 
 
-def test_ctrl_c_ends_it_with_0_as_well(tmp_path):
-    with serving(tmp_path) as server:
+def test_ctrl_c_ends_it_with_0_as_well_and_old_flags_are_taken_with_a_notice(tmp_path):
+    with serving(tmp_path, "--sqlite-lock-timeout", "5", "--no-retry-sqlite-lock", "--reload") as server:
+        assert sum("has no effect any more" in line for line in server.lines) == 3
         assert server.stop(signal.SIGINT)[0] == 0
 
 
@@ -60,14 +68,6 @@ def test_a_connection_that_stays_open_does_not_hold_up_the_end(tmp_path):
             keeps_alive.get(f"{server.url}/health")
             code, seconds = server.stop()
         assert (code, seconds < 10) == (0, True)
-
-
-def test_without_a_configuration_it_serves_with_defaults_and_says_so(tmp_path):
-    with serving(tmp_path) as server:
-        assert any(line.startswith("NOTICE: no flightdeck.yaml") for line in server.lines)
-    assert flightdeck(tmp_path, "init").returncode == 0
-    with serving(tmp_path) as server:
-        assert not any(line.startswith("NOTICE") for line in server.lines)
 
 
 def test_a_taken_api_port_is_one_clear_error(tmp_path):
@@ -120,7 +120,9 @@ def test_a_second_server_on_the_same_store_is_told_who_has_it(tmp_path):
 def test_a_command_talks_to_the_server_of_its_folder_and_without_one_opens_the_workspace(tmp_path):
     policy = tmp_path / "policy.yaml"
     policy.write_text("policy_id: mine\nmax_error_rate: 0.5\n")
-    with serving(tmp_path):
+    assert flightdeck(tmp_path, "init").returncode == 0
+    with serving(tmp_path) as server:
+        assert not any(line.startswith("NOTICE") for line in server.lines)
         assert flightdeck(tmp_path, "policy", "set", "policy.yaml").stdout == "Set policy mine\n"
     assert json.loads(flightdeck(tmp_path, "policy", "show").stdout)["policy_id"] == "mine"
 
@@ -172,11 +174,6 @@ def test_with_a_token_every_wire_asks_for_it(tmp_path):
             assert export(b"", metadata=[("authorization", "Bearer s3cret")]) == b""
         assert flightdeck(tmp_path, "release", "list").returncode == 1
         assert flightdeck(tmp_path, "release", "list", env=token).returncode == 0
-
-
-def test_old_flags_are_taken_with_a_notice(tmp_path):
-    with serving(tmp_path, "--sqlite-lock-timeout", "5", "--no-retry-sqlite-lock", "--reload") as server:
-        assert sum("has no effect any more" in line for line in server.lines) == 3
 
 
 def test_an_address_that_this_machine_does_not_have_is_one_clear_error(tmp_path):
