@@ -48,7 +48,7 @@ class Bound:
         if self.n < self.least:
             return "too_few_runs", f"{self.n:,} runs of the candidate; {self.least} are needed"
         found = "an unknown value" if self.estimate.estimate is None else words.value(self.estimate.estimate, self.unit)
-        between = " to ".join("open" if one is None else words.value(one, self.unit) for one in self.estimate[1:])
+        between = words.between(self.estimate, self.unit)
         if self.status == "FAIL":
             return "limit_exceeded", f"the candidate's {found} ({between}) exceeds {limit}"
         return "limit_not_shown", f"the candidate's {found} ({between}) is not shown to be within {limit}"

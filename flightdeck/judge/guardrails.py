@@ -251,7 +251,8 @@ def _settle(result: Assessment, layout: Layout) -> None:
     if result.outcome is not None and "deff_unknown" in result.outcome.warnings:
         result.warn("deff_unknown", "no run failed, so whether failures come in bunches is unknown")
     if result.scope == "observed_tenants" and layout.statistics.cluster == "tenant":
-        result.warn("few_clusters", "too few tenants to speak of others: it holds for the observed tenants only")
+        message = "too few tenants to speak of others: the verdict holds for the observed tenants only"
+        result.warnings.append(("few_clusters", message))
 
 
 # --- what to warn of ----------------------------------------------------------------------------------

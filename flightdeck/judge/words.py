@@ -19,6 +19,7 @@ _UNITS = {
     "tools_per_run": "count",
 }
 _MOST_NAMES = 5
+_POINTS = "percentage points"
 
 
 def unit(metric: str) -> str:
@@ -28,8 +29,8 @@ def unit(metric: str) -> str:
 
 def value(number: float, of: str) -> str:
     """A number in its unit, to three significant digits."""
-    if of == "share":
-        return f"{_digits(100 * number)} %"
+    if of in {"share", _POINTS}:
+        return f"{_digits(100 * number)} {'%' if of == 'share' else of}"
     return f"{_digits(number)} {of}" if of in {"ms", "USD"} else _digits(number)
 
 
@@ -54,6 +55,7 @@ def effect(assessment: Assessment) -> str:
         return ""
     relative = guardrail.relative is not None
     of = "share" if relative else unit(guardrail.metric)
+    of = _POINTS if of == "share" and not relative else of
     found = outcome.relative if relative else outcome.absolute
     margin = guardrail.relative if guardrail.relative is not None else guardrail.absolute or 0.0
     return f"{_between(found, of)} against a margin of {value(assessment.guardrail.harm * margin, of)}"
@@ -62,8 +64,14 @@ def effect(assessment: Assessment) -> str:
 def _between(found: Limits, of: str) -> str:
     if found.estimate is None:
         return "an unknown change"
-    low, high = ("open" if limit is None else value(limit, of) for limit in (found.low, found.high))
-    return f"changed by {value(found.estimate, of)} ({low} to {high})"
+    return f"changed by {value(found.estimate, of)} ({between(found, of)})"
+
+
+def between(found: Limits, of: str) -> str:
+    """Limits, without their unit, which the estimate before them has."""
+    scale = 100.0 if of in {"share", _POINTS} else 1.0
+    low, high = ("open" if limit is None else _digits(scale * limit) for limit in (found.low, found.high))
+    return f"{low} to {high}"
 
 
 def more_runs(needed: RunsNeeded) -> str:
