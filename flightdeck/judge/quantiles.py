@@ -184,13 +184,18 @@ def pair(bins: Bins, q: float, strata: Indices, least: int, *, clustered: bool) 
     floor = q * (1 - q)
     floors = [floor / float(n) for n in comparison.effective_runs]
     variances = [max(one.value, most) for one, most in zip(alone, floors, strict=True)]
-    both = comparison.variance(1.0, clustered=clustered)
+    df = math.inf
+    if clustered and comparison.shared_clusters >= _LEAST_SHARED:
+        df = comparison.variance(1.0, clustered=True).df
+    elif clustered:
+        # Each side's limits rest on what its own tenants say of its spread.
+        df = min(one.df for one in alone)
     within = sum(max(one.within, most) for one, most in zip(alone, floors, strict=True))
     return Pair(
         baseline=Estimate(spread[0], q, floor / variances[0]),
         candidate=Estimate(spread[1], q, floor / variances[1]),
         correlation=_correlation(comparison, floors) if clustered else 0.0,
-        df=both.df if clustered else math.inf,
+        df=df,
         comparison=comparison,
         within_share=min(1.0, within / sum(variances)),
     )
