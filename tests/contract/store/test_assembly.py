@@ -154,6 +154,10 @@ def inputs(engine: Engine) -> list[int]:
     return list(answer.column("input_tokens"))
 
 
+served_only = pytest.mark.parametrize("store_settings", ["served"], indirect=True)
+"""An embedded store has one process at a time: any other writer is dead."""
+
+
 # --- when -------------------------------------------------------------------------------------------
 
 
@@ -361,11 +365,10 @@ def test_a_writer_that_closed_before_its_last_round_is_not_settled(engine: Engin
     assert inputs(engine) == [301]
 
 
+@served_only
 def test_a_served_writer_is_taken_over_only_after_five_silent_minutes(
     engine: Engine, new_receiver: NewReceiver, clock: Clock
 ) -> None:
-    if engine.embedded:
-        pytest.skip("an embedded store has one process at a time: any other writer is dead")
     silent, other = new_receiver(1), new_receiver(2)
     silent.land(export(agent(), call(2)))
     clock.pass_us(CARE_EVERY_US)
@@ -379,10 +382,9 @@ def test_a_served_writer_is_taken_over_only_after_five_silent_minutes(
     assert inputs(engine) == [602], "it was not dead, and goes on with what it lands"
 
 
+@served_only
 def test_two_receivers_of_one_trace_end_in_one_run(engine: Engine, new_receiver: NewReceiver, clock: Clock) -> None:
     """One wrote a run of the spans it saw; the other one's span makes that a run of another span."""
-    if engine.embedded:
-        pytest.skip("an embedded store has one receiver")
     first, second = new_receiver(1), new_receiver(2)
     inner = agent(span_id=b"agent..1", parent_span_id=ROOT, flags=0x300)
     first.land(export(inner, call(2, parent_span_id=b"agent..1")))
