@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -74,13 +75,16 @@ class EventRow:
 def row_of(event: RunEvent, workspace: int = 0) -> EventRow:
     """The row of a native event.
 
-    The event is put into its canonical form: labels sorted, ``source`` native, infinite costs the largest number.
+    The event is put into its canonical form: labels sorted, ``source`` native, and what JSON has no number for is the
+    largest number (costs) or null (scores).
     """
     event.source = "native"
     if len(event.labels) > 1:
         event.labels = dict(sorted(event.labels.items()))
     for tool in event.usage.tools:
         tool.cost_units = min(tool.cost_units, sys.float_info.max)
+    for score in event.scores:
+        score.value = score.value if score.value is not None and math.isfinite(score.value) else None
     text = _to_json(event)
     held, original = (text, b'""') if _fits(event) else (_bounded(event, text), orjson.dumps(text.decode()))
     content = hashlib.blake2b(text, digest_size=16).digest()

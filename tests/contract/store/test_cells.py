@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from flightdeck.judge.cells import BIN_BASE, MERGED_TENANTS, MOST_TASKS, MOST_TENANTS, OTHER_TASK, Cell, CellCost
@@ -27,6 +27,7 @@ from tests.stored import NOON, NOON_US, RELEASE, SECOND_US, cohort, event, row, 
 few = settings(
     max_examples=25,
     deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking over a store takes minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 fresh = count()

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from flightdeck.errors import Invalid
@@ -26,6 +26,7 @@ from tests.stored import NOON, NOON_US, RELEASE, SECOND_US, cohort, event, ids, 
 few = settings(
     max_examples=12,
     deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking over a store takes minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 fresh = count()
@@ -294,10 +295,13 @@ events = st.fixed_dictionaries(
 
 
 def on_the_wire(event: RunEvent) -> dict[str, Any]:
-    """What must come back: JSON knows no infinity, the largest number stands for it."""
+    """What must come back: JSON knows no infinity, the largest number (of a score: null) stands for it."""
     for tool in event.usage.tools:
         if math.isinf(tool.cost_units):
             tool.cost_units = sys.float_info.max
+    for score in event.scores:
+        if score.value is not None and not math.isfinite(score.value):
+            score.value = None
     return event.model_dump(mode="json")
 
 
@@ -330,6 +334,7 @@ class TestRoundTrip:
             {"run_id": f"{'0' * 32}-{'1' * 16}"},
             {"run_id": ""},
             {"tenant_id": "", "task_id": "", "workspace_id": ""},
+            {"scores": [{"name": "", "value": -0.5, "label": ""}, {"name": "x"}]},
         ]
         sent = [event(**{"run_id": f"odd-{number}", **changes}) for number, changes in enumerate(odd)]
         expected = {one.run_id: one.model_dump(mode="json") for one in sent}
