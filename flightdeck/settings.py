@@ -133,9 +133,9 @@ class BatchSettings(_Section):
 
     wait_ms: Annotated[int, Field(ge=0, le=10_000)] = 10
     """Milliseconds that the first request of a batch waits for others."""
-    max_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
+    max_bytes: Annotated[int, Field(ge=MIB)] = 32 * MIB
     """Largest batch, in bytes."""
-    max_queued_bytes: Annotated[int, Field(ge=MIB)] = 192 * MIB
+    max_queued_bytes: Annotated[int, Field(ge=MIB)] = 128 * MIB
     """Bytes that may wait; senders beyond are told to come back later."""
     max_queued_requests: Annotated[int, Field(ge=1)] = 10_000
     """Requests that may wait; senders beyond are told to come back later."""

@@ -8,6 +8,8 @@ process at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import logging
 import os
 import signal
@@ -40,6 +42,8 @@ ANSWER_S = 3
 DRAIN_S = 4.0
 """Seconds for what was acknowledged to be assembled; what is not, is after the next start."""
 FORCED = 130
+M_MMAP_THRESHOLD = -3
+"""Of glibc's mallopt."""
 
 
 @dataclass(slots=True)
@@ -60,6 +64,7 @@ def run(settings: Settings) -> None:
         StoreUnavailable, LedgerUnavailable: what it would serve can't be opened.
     """
     _log()
+    _give_back_memory()
     loop_factory = uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(_serve(settings))
@@ -69,6 +74,16 @@ def _log() -> None:
     """Warnings of all, and what is worth knowing of us, on stderr."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("flightdeck").setLevel(logging.INFO)
+
+
+def _give_back_memory() -> None:
+    """Has the C library return large blocks to the system as soon as they are free.
+
+    Without a fixed threshold glibc learns from freed requests to keep blocks of up to 32 MiB in its heaps:
+    after a flood the process held 300 MB more than it used. Elsewhere there is nothing to set.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1024 * 1024)
 
 
 async def _serve(settings: Settings) -> None:

@@ -119,7 +119,7 @@ def peak_memory(server: Server) -> int:
     ("settings", "connections", "bodies"),
     [
         pytest.param(SMALL_QUEUE, 24, [(100, True), (100, False)], id="small-queue"),
-        pytest.param({}, 64, [(2500, False)], id="defaults"),
+        pytest.param({}, 192, [(500, False)], id="defaults"),
     ],
 )
 def test_a_flood_is_refused_as_otlp_says_and_the_server_recovers(tmp_path, settings, connections, bodies):

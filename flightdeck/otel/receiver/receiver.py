@@ -54,7 +54,7 @@ class Receiver:
 
     sink: Sink
     access: Access
-    gate: Gate = field(default_factory=lambda: Gate(256 * MIB))
+    gate: Gate = field(default_factory=lambda: Gate(128 * MIB))
     counters: Counters = field(default_factory=Counters)
     clock_ns: Callable[[], int] = time.time_ns
 
