@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from benchmarks.judge import agreement
 from flightdeck.judge import means, quantiles
 from flightdeck.judge.cells import Bin
 from flightdeck.judge.comparison import Comparison, compare
@@ -318,6 +319,10 @@ def test_runs_needed_are_those_of_the_design(
     for on, runs in ((False, fixed), (True, sequential)):
         need = variance_needed(margin, spare, Critical.at(0.05, 0.8, margin, sequential=on))
         assert variance_of_one / need == pytest.approx(runs, rel=0.01)
+
+
+def test_the_simulations_formulas_are_the_judges() -> None:
+    agreement.check(np.random.default_rng(20261124), 2)
 
 
 # --- gate ---------------------------------------------------------------------------------------------
