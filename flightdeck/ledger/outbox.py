@@ -77,7 +77,9 @@ class Outbox:
 
     def next_due(self) -> datetime | None:
         """When the next message is due; None when none waits."""
-        query = select(func.min(DELIVERIES.c.due_at_us)).where(DELIVERIES.c.state == "pending")
+        waiting = select(func.min(DELIVERIES.c.due_at_us)).where(DELIVERIES.c.state == "pending")
+        # A webhook may be removed while a decision puts a message to it in: nobody sends that one.
+        query = waiting.where(DELIVERIES.c.webhook_id.in_(select(WEBHOOKS.c.webhook_id)))
         with self._database.read() as connection:
             moment: datetime | None = connection.execute(query).scalar_one_or_none()
         return moment
@@ -172,8 +174,9 @@ class Outbox:
             connection.execute(update(DELIVERIES).where(own).values(fresh))
 
     def prune(self, *, now: datetime) -> None:
-        """Forgets deliveries that are finished for more than 30 days."""
-        old = (DELIVERIES.c.state != "pending") & (DELIVERIES.c.created_at_us < now - KEPT)
+        """Forgets deliveries of more than 30 days ago that nobody will send any more."""
+        orphaned = DELIVERIES.c.webhook_id.not_in(select(WEBHOOKS.c.webhook_id))
+        old = (DELIVERIES.c.created_at_us < now - KEPT) & ((DELIVERIES.c.state != "pending") | orphaned)
         with self._database.write() as connection:
             gone = select(DELIVERIES.c.delivery_id).where(old)
             connection.execute(delete(ATTEMPTS).where(ATTEMPTS.c.delivery_id.in_(gone)))

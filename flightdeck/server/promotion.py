@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
 from flightdeck.app import App, Once
+from flightdeck.errors import Blocked
 from flightdeck.models import Confirmation, Decision, Outcome, PolicyResult, PromotionWish
 from flightdeck.releases.promote import Promotions, Rules
 from flightdeck.server.actors import Actors
@@ -131,11 +132,14 @@ def router(app: App) -> APIRouter:
     promotions = Once(lambda: Promotions(app.ledger(), lambda: evidence(app), rules(app)))
 
     def decided(act: Callable[[], Outcome]) -> Outcome:
-        """Acts, and has webhooks told of it, whatever came out."""
+        """Acts, and has webhooks told of what was decided, a blocked decision too."""
         try:
-            return act()
-        finally:
+            outcome = act()
+        except Blocked:
             app.webhooks().notify()
+            raise
+        app.webhooks().notify()
+        return outcome
 
     @routes.post("/v1/promote", responses=BLOCKED)
     def promote(wish: PromotionWish, request: Request) -> Outcome:

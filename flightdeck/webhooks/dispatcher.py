@@ -83,7 +83,7 @@ class Dispatcher:
         self._idle = threading.Condition()
         self._rounds = 0
         self._asked = 0
-        self._pruned = float("-inf")
+        self._pruned = time.monotonic()  # a command that lives for a second need not clean up
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
     def start(self) -> None:

@@ -15,9 +15,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from flightdeck.errors import Conflict, NotFound
 from flightdeck.ledger import Ledger
+from flightdeck.ledger.database import Database
 from flightdeck.models import Message, Webhook
 from flightdeck.webhooks import sending
 from flightdeck.webhooks.dispatcher import BACKOFF_S, LEASE, Dispatcher
@@ -264,6 +266,20 @@ def test_a_webhook_that_is_removed_while_its_message_is_sent_stays_silent(ledger
     dispatcher.close(5)
     assert ledger.outbox.get(delivery_id)[0].state == "cancelled"
     assert ledger.outbox.next_due() is None
+
+
+def test_a_message_to_a_webhook_that_was_removed_meanwhile_waits_for_nobody(ledger, ledger_settings):
+    """It must not be due for ever, either."""
+    hook(ledger, "http://127.0.0.1:9/")
+    promoted(ledger)
+    database = Database.open(ledger_settings)
+    with database.write() as connection:
+        connection.execute(text("DELETE FROM webhook"))  # as if in the moment between the message and its commit
+    database.close()
+    assert ledger.outbox.next_due() is None
+    assert ledger.outbox.claim(now=datetime.now(UTC), lease=LEASE, limit=9) == []
+    ledger.outbox.prune(now=datetime.now(UTC) + timedelta(days=31))
+    assert ledger.outbox.list(limit=9) == []
 
 
 def test_the_log_forgets_after_thirty_days_but_never_what_waits(ledger):
