@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 from flightdeck.otel import semconv
 from flightdeck.otel.rows import Row
@@ -104,8 +104,7 @@ class Landing:
             batch,
             fmt="Protobuf",
             settings={
-                "format_schema_source": "string",
-                "format_schema": landing_schema(),
+                **self._schema(),
                 "format_schema_message_name": _MESSAGE,
                 "input_format_protobuf_oneof_presence": 1,
                 **_BLOCKS,
@@ -114,11 +113,20 @@ class Landing:
             },
         )
 
+    def _schema(self) -> dict[str, str]:
+        """The embedded engine reads the file; given the text, it would write it out into the current directory."""
+        if self.engine.embedded:
+            return {"format_schema_source": "file", "format_schema": str(_SCHEMA.resolve())}
+        return {"format_schema_source": "string", "format_schema": landing_schema()}
+
+
+_SCHEMA = Path(__file__).parent / "schema" / "landing.proto"
+
 
 @cache
 def landing_schema() -> str:
     """The text of ``landing.proto``."""
-    return (resources.files("flightdeck.store") / "schema" / "landing.proto").read_text(encoding="utf-8")
+    return _SCHEMA.read_text(encoding="utf-8")
 
 
 def prepare(

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
@@ -154,6 +155,17 @@ def test_a_request_that_cannot_be_read_is_invalid_and_stores_nothing(
     with pytest.raises(Invalid):
         way_in.land(length(len(bad)) + bad)
     assert rows(engine) == 0
+
+
+def test_nothing_is_written_into_the_current_directory(
+    engine: Engine, way_in: Landing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    way_in.land(batch([export(child(1))], landed_us=NOW_US))
+    assert len(stored(engine)) == 1
+    assert list(here.iterdir()) == []
 
 
 def test_an_empty_request_lands(engine: Engine, way_in: Landing) -> None:
