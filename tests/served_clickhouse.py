@@ -99,6 +99,7 @@ def served(folder: Path, *, port: int = 0) -> Iterator[ServedClickHouse]:
                 *(f"--http_port={http}", f"--tcp_port={tcp}", f"--config-file={folder / 'config.xml'}"),
                 *("--multiquery", "--query", _SERVE),
             ],
+            cwd=folder,  # it writes format schemas there
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
