@@ -17,8 +17,8 @@ from flightdeck.webhooks.sending import Sent, send
 BACKOFF_S = (1, 5, 30, 300, 1800, 7200, 28_800, 86_400)
 """Seconds from a failed attempt to the next; after the last one a message is given up: about 35 hours."""
 
-LEASE = timedelta(seconds=30)
-"""How long a message belongs to who took it; after that it was lost in a crash, and is taken again."""
+LEASE = timedelta(seconds=15)
+"""How long a message belongs to who took it: three times what an attempt may take. Then it was lost in a crash."""
 
 AT_ONCE = 16
 IDLE_S = 5.0
