@@ -98,54 +98,41 @@ class Lookup:
         value = f"{self._attributes}.value"
         # First out of the nested type: the engine writes a type's name out wherever it compares two.
         yield [
-            f"arrayMap(k -> toUInt32(transform(k, [{keys}], [{codes}], 0)), {self._attributes}.key) AS {p}_code",
+            f"arrayMap(k -> toUInt32(transform(k, [{keys}], [{codes}], 0)), {self._attributes}.key) AS {p}_codes",
             f"{value}.string_value AS {p}_texts",
             f"CAST({value}.value, 'Array(UInt8)') AS {p}_sorts",
             f"{value}.int_value AS {p}_ints",
             f"{value}.double_value AS {p}_doubles",
             f"{value}.bool_value AS {p}_flags",
         ]
-        tests, number, numbers = f"intDiv(c, {CLASSES}) = {CHECKED[Type.TEXT]}, t != ''", "", ""
-        if self._numeric:
-            integer = f"""multiIf(s = {INTEGER}, {bounded("i")}, s = {DOUBLE}, {from_double("d")},
-                s = {TEXT}, {from_text("t")}, {NONE})"""
-            yield [
-                f"""arrayMap((c, s, t, i, d, b) -> multiIf(
-                intDiv(c, {CLASSES}) = {CHECKED[Type.INTEGER]}, {integer},
-                intDiv(c, {CLASSES}) < {CHECKED[Type.FLAG]}, {NONE}, s = {FLAG}, toInt64(b), {NONE}),
-                {p}_code, {p}_sorts, {p}_texts, {p}_ints, {p}_doubles, {p}_flags) AS {p}_numbers"""
-            ]
-            tests, number, numbers = f"{tests}, intDiv(c, {CLASSES}) > 0, n >= 0", "n, ", f"{p}_numbers, "
+        class_ = f"intDiv(c, {CLASSES})"
+        valid = f"multiIf(c = 0, 0, {class_} = {CHECKED[Type.TEXT]}, t != '', {class_} > 0, n >= 0, 1)"
+        place = f"bitShiftLeft(toUInt64(c), {INDEX_BITS}) + i"
         yield [
-            f"""arrayMap((c, t, {number}i) ->
-            if(multiIf(c = 0, 0, {tests}, 1), bitShiftLeft(toUInt64(c), {INDEX_BITS}) + i, 0),
-            {p}_code, {p}_texts, {numbers}arrayEnumerate({p}_code)) AS {p}_all"""
+            f"""arraySort(x -> x.1, arrayFilter(x -> x.1 > 0, arrayMap(
+            (c, t, n, i) -> (if({valid}, {place}, 0), t, n),
+            {p}_codes, {p}_texts, {self._numbers()}, arrayEnumerate({p}_codes)))) AS {p}_found"""
         ]
-        yield [f"arrayFilter(x -> x > 0, {p}_all) AS {p}_x", *(self._kept(of) for of in self._values())]
-        yield [f"arraySort({p}_x) AS {p}_sorted", *(self._in_order(of) for of in self._values())]
         segment = f"intDiv(bitShiftRight(x, {INDEX_BITS}) MOD {CLASSES}, {PLACES})"
         yield [
-            f"arrayMap(x -> toUInt16({segment}), {p}_sorted) AS {p}_segment",
-            f"arrayMap(x -> bitShiftRight(x, {INDEX_BITS}) MOD {PLACES}, {p}_sorted) AS {p}_place",
-            f"arrayMap(t -> toValidUTF8(t), {p}_texts_sorted) AS {p}_text",
-            *([f"arrayPushFront({p}_numbers_sorted, {NONE}) AS {p}_number"] if self._numeric else []),
+            f"arrayMap(x -> toUInt16({segment}), {p}_found.1) AS {p}_segment",
+            f"arrayMap(x -> bitShiftRight(x, {INDEX_BITS}) MOD {PLACES}, {p}_found.1) AS {p}_place",
+            f"arrayMap(t -> toValidUTF8(t), {p}_found.2) AS {p}_text",
+            f"arrayPushFront({p}_found.3, {NONE}) AS {p}_number",
         ]
         yield [column for n in self._segments for column in self._found(n)]
 
-    @property
-    def _numeric(self) -> bool:
-        return any(code >= CHECKED[Type.INTEGER] * CLASSES for code in self._codes.values())
-
-    def _values(self) -> Sequence[str]:
-        return ("texts", "numbers") if self._numeric else ("texts",)
-
-    def _kept(self, of: str) -> str:
+    def _numbers(self) -> str:
+        """Every attribute's value as a number or flag, as far as its key asks for one."""
         p = self._prefix
-        return f"arrayFilter((v, x) -> x > 0, {p}_{of}, {p}_all) AS {p}_{of}_kept"
-
-    def _in_order(self, of: str) -> str:
-        p = self._prefix
-        return f"arraySort((v, x) -> x, {p}_{of}_kept, {p}_x) AS {p}_{of}_sorted"
+        if all(code < CHECKED[Type.INTEGER] * CLASSES for code in self._codes.values()):
+            return f"arrayMap(c -> toInt64({NONE}), {p}_codes)"
+        integer = f"""multiIf(s = {INTEGER}, {bounded("i")}, s = {DOUBLE}, {from_double("d")},
+            s = {TEXT}, {from_text("t")}, {NONE})"""
+        return f"""arrayMap((c, s, t, i, d, b) -> multiIf(
+            intDiv(c, {CLASSES}) = {CHECKED[Type.INTEGER]}, {integer},
+            intDiv(c, {CLASSES}) < {CHECKED[Type.FLAG]}, {NONE}, s = {FLAG}, toInt64(b), {NONE}),
+            {p}_codes, {p}_sorts, {p}_texts, {p}_ints, {p}_doubles, {p}_flags)"""
 
     def _found(self, n: int) -> Iterator[str]:
         """What was found for a segment: the place of its row, text and number, or 0, "" and ``NONE``."""

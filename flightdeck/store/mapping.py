@@ -36,46 +36,31 @@ class Fields:
         yield from self._resources.steps()
         yield from self._fields(self._of_resource)
 
-    def shares(self) -> list[str]:
-        """The columns that a resource hands to its spans."""
-        shared = [
-            f"r_{what}{segment.number}"
-            for field in self._of_span
-            for segment in self._segments[field.name]
-            if Source.RESOURCE in segment.sources()
-            for what in ("place", "text")
-        ]
-        return [*(field.name for field in self._of_resource), *dict.fromkeys(shared)]
-
-    def span_steps(self) -> Iterator[list[str]]:
+    def span_steps(self, version: str) -> Iterator[list[str]]:
         """The steps over a span, after those over its resource."""
         first, *others = self._spans.steps()
         yield [*(f"{sql} AS {name}" for name, sql in (_OF_SPAN | _BESIDE).items()), *first]
         yield from others
-        yield from self._fields(self._of_span)
+        said, first_said = self._fields(self._of_span)
+        yield said
+        yield [*first_said, f"{version} AS version"]
 
     def _sources(self, field: Field) -> set[Source]:
         return {source for segment in self._segments[field.name] for source in segment.sources()}
 
     def _fields(self, fields: Sequence[Field]) -> Iterator[list[str]]:
         """First what each segment of a field says, then, where there are several, the first that says something."""
-        said = {field: [self._said(field, segment) for segment in self._segments[field.name]] for field in fields}
-        plain = {field for field in fields if len(said[field]) == 1 and field.type is Type.TEXT}
-        names = {
-            field: [field.name] if field in plain else [f"{field.name}_{i}" for i in range(64)] for field in fields
-        }
-        yield [f"{sql} AS {name}" for field in fields for sql, name in zip(said[field], names[field], strict=False)]
-        yield [f"{self._first(field, len(said[field]))} AS {field.name}" for field in fields if field not in plain]
-
-    def _first(self, field: Field, count: int) -> str:
-        *better, last = (f"{field.name}_{i}" for i in range(count))
-        if field.type is Type.TEXT:
-            tests = ", ".join(f"{name} != '', {name}" for name in better)
-            return f"multiIf({tests}, {last})"
-        tests = ", ".join(f"{name} >= 0, {name}" for name in (*better, last))
-        if field.name == "error":
-            return f"toUInt8(multiIf(status = {semconv.STATUS_ERROR}, 1, {tests}, 0))"
-        return f"multiIf({tests}, {'0' if field.name == 'run' else 'NULL'})"
+        said, first_said = [], []
+        for field in fields:
+            found = [self._said(field, segment) for segment in self._segments[field.name]]
+            if len(found) == 1 and field.type is Type.TEXT:
+                said.append(f"{found[0]} AS {field.name}")
+            else:
+                names = [f"{field.name}_{i}" for i in range(len(found))]
+                said += [f"{sql} AS {name}" for sql, name in zip(found, names, strict=True)]
+                first_said.append(f"{_first(field, names)} AS {field.name}")
+        yield said
+        yield first_said
 
     def _said(self, field: Field, segment: Segment) -> str:
         row = segment.rows[0]
@@ -91,6 +76,18 @@ class Fields:
             return read
         marks, place = "".join(rank_mark(row.rank or 0) for row in segment.rows), found.format("place")
         return f"if({place} = 0, '', concat(substring({literal(marks)}, {place}, 1), {read}))"
+
+
+def _first(field: Field, names: Sequence[str]) -> str:
+    """The first of these columns that says something."""
+    test = "!= ''" if field.type is Type.TEXT else ">= 0"
+    tests = ", ".join(f"{name} {test}, {name}" for name in names)
+    if field.name == "error":
+        return f"toUInt8(multiIf(status = {semconv.STATUS_ERROR}, 1, {tests}, 0))"
+    if field.name == "kind":
+        return f"multiIf({tests}, isNull(input), '', concat(response_model, model) = '', '', '{Kind.LLM}')"
+    none = "''" if field.type is Type.TEXT else "0" if field.name == "run" else "NULL"
+    return f"multiIf({tests}, {none})"
 
 
 def _of_events(row: Row) -> str:
@@ -123,8 +120,7 @@ def select(source: str, table: Sequence[Row], version: str) -> str:
             *fields.resource_steps(),
             ["arrayJoin(scopes) AS scoped"],
             ["scoped.scope.name AS scope_name", "arrayJoin(scoped.spans) AS span"],
-            *fields.span_steps(),
-            [f"{_KIND} AS kind", f"{version} AS version"],
+            *fields.span_steps(version),
         ],
         ["workspace", "landed_us", "writer", *columns, "version"],
     )
@@ -186,4 +182,3 @@ _BESIDE = {
     "event_texts": "span.events.attributes.value.string_value",
 }
 """What else is read of a span."""
-_KIND = f"multiIf(kind != '', kind, isNull(input), '', concat(response_model, model) = '', '', '{Kind.LLM}')"
