@@ -6,19 +6,22 @@ application in this process.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from flightdeck.errors import (
     Blocked,
     Forbidden,
     Invalid,
+    Misconfigured,
     NotFound,
     Permanent,
     Retryable,
@@ -30,6 +33,7 @@ Params = Mapping[str, str | int | None]
 SERVER_FILE = Path(".flightdeck") / "server.json"
 TIMEOUT_S = 60.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LONGEST_SHOWN = 200
 MISDIRECTED = 421
 """Answered by a server to a caller that looks for another one (its file is left over)."""
 
@@ -100,21 +104,32 @@ class Remote:
         self._headers = {"X-FlightDeck-Instance": instance} if instance else {}
 
     def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        """Sends one request; raises NotRunning when nothing listens there."""
+        """Sends one request; raises NotRunning when nothing listens there, Misconfigured on a redirect."""
         from urllib import request
         from urllib.error import HTTPError, URLError
-        from urllib.parse import urlsplit
+
+        class Stay(request.HTTPRedirectHandler):
+            """Follows no redirect: urllib would take the token along, to whatever host the answer names."""
+
+            def redirect_request(self, *_: object) -> None:
+                return None
 
         sent = request.Request(  # noqa: S310 - the user's own server
             self._url + target, data=body, headers={**self._headers, **headers}, method=method
         )
-        proxies: dict[str, str] | None = {} if urlsplit(self._url).hostname in LOOPBACK else None
-        opener = request.build_opener(request.ProxyHandler(proxies))
+        here = bool(self._headers) or urlsplit(self._url).hostname in LOOPBACK
+        opener = request.build_opener(request.ProxyHandler({} if here else None), Stay)
         try:
             with opener.open(sent, timeout=TIMEOUT_S) as answer:
                 return Answer(answer.status, _lower(answer.headers.items()), answer.read())
         except HTTPError as error:
             with error:
+                if 300 <= error.code < 400:
+                    where = error.headers.get("Location", "")[:LONGEST_SHOWN]
+                    raise Misconfigured(
+                        f"The server at {self._url} redirects to {where!r}; the API token is not sent on.",
+                        hint="Set FLIGHTDECK_URL to the server's own address.",
+                    ) from error
                 return Answer(error.code, _lower(error.headers.items()), error.read())
         except URLError as error:
             if isinstance(error.reason, ConnectionRefusedError):
@@ -151,7 +166,13 @@ def api() -> Iterator[Api]:
 
 
 def running_server(folder: Path) -> Remote | None:
-    """The server that serves a workspace, if one does: its file is there, its process lives, and it answers."""
+    """The server that serves a workspace, if one does: its file is there, its process lives, and it answers.
+
+    The file may be anybody's (a cloned repository, an unpacked archive), and what it names is sent the API token.
+
+    Raises:
+        Misconfigured: the file names another machine.
+    """
     try:
         told = json.loads((folder / SERVER_FILE).read_text(encoding="utf-8"))
         url, pid, instance = str(told["url"]), int(told["pid"]), str(told["instance"])
@@ -159,12 +180,39 @@ def running_server(folder: Path) -> Remote | None:
         return None
     if not _alive(pid):
         return None
+    if not _on_this_machine(url):
+        raise Misconfigured(
+            f"{folder / SERVER_FILE} names {url[:LONGEST_SHOWN]!r}, which is no address of this machine.",
+            hint="Remove the file, or name the server yourself: FLIGHTDECK_URL.",
+        )
     remote = Remote(url, instance)
     try:
         answer = remote.send("GET", "/health", None, {})
     except NotRunning:
         return None
     return None if answer.status == MISDIRECTED else remote
+
+
+def _on_this_machine(url: str) -> bool:
+    """Whether a URL is plain http to an address of this machine; names are not looked up."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    if parts.scheme != "http" or address.is_unspecified or address.is_multicast:
+        return False
+    if address.is_loopback:
+        return True
+    try:
+        # An address can be bound where an interface has it, and nowhere else.
+        where = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]
+        with socket.socket(*where[:3]) as trial:
+            trial.bind(where[4])
+    except OSError:
+        return False
+    return True
 
 
 def _alive(pid: int) -> bool:

@@ -1,0 +1,116 @@
+"""Whom a command talks to, and to whom it gives the API token."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from flightdeck.cli import connection
+from flightdeck.errors import Misconfigured
+
+TOKEN = "s3cret"
+
+
+class Listening:
+    """A server that keeps what it is asked, and answers ``status`` with ``headers``."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        self.asked: list[tuple[str, str | None]] = []
+
+
+@contextmanager
+def listening() -> Iterator[Listening]:
+    told = Listening()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told.asked.append((self.path, self.headers.get("Authorization")))
+            self.send_response(told.status)
+            for name, value in {"Content-Length": "2", **told.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        told.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield told
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLIGHTDECK_WORKSPACE", str(tmp_path))
+    monkeypatch.setenv("FLIGHTDECK_LOCAL_API_TOKEN", TOKEN)
+    monkeypatch.delenv("FLIGHTDECK_URL", raising=False)
+    (tmp_path / ".flightdeck").mkdir()
+    return tmp_path
+
+
+def announce(workspace, url):
+    told = {"url": url, "pid": os.getpid(), "instance": "x"}
+    (workspace / ".flightdeck" / "server.json").write_text(json.dumps(told))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://192.0.2.1:8765",
+        "http://[2001:db8::1]:8765",
+        "http://deck.example:8765",
+        "https://127.0.0.1:8765",
+        "http://127.0.0.1@192.0.2.1:8765",
+        "http://0.0.0.0:8765",
+        "http://[",
+        "file:///etc/hostname",
+    ],
+)
+def test_a_folder_never_sends_the_token_to_another_machine(workspace, monkeypatch, url):
+    """The file may have come with the folder. The proxy sees whatever would have left this machine."""
+    with listening() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        announce(workspace, url)
+        with pytest.raises(Misconfigured, match="no address of this machine"), connection.api() as api:
+            api.get("/v1/releases")
+        assert proxy.asked == []
+
+
+def test_the_server_of_the_folder_is_used_on_this_machine(workspace):
+    with listening() as server:
+        announce(workspace, server.url)
+        with connection.api() as api:
+            api.get("/v1/releases")
+        assert server.asked == [("/health", None), ("/v1/releases", f"Bearer {TOKEN}")]
+
+
+def test_an_address_of_an_interface_counts_as_this_machine():
+    addresses = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), 1, socket.AF_INET)}
+    assert all(connection._on_this_machine(f"http://{address}:1") for address in addresses)
+
+
+def test_a_redirect_is_not_followed(workspace, monkeypatch):
+    with listening() as elsewhere, listening() as server:
+        server.status, server.headers = 302, {"Location": f"{elsewhere.url}/v1/releases"}
+        monkeypatch.setenv("FLIGHTDECK_URL", server.url)
+        with pytest.raises(Misconfigured, match="redirects to"), connection.api() as api:
+            api.get("/v1/releases")
+        assert elsewhere.asked == []
