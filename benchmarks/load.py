@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from benchmarks.payload import Template, template
+from benchmarks.payload import Events, Template, events, template
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+STARTED = time.monotonic()
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -71,9 +72,10 @@ class HttpConnection:
         return Answer(int(first.split(" ", 2)[1]), headers, body)
 
 
-async def http_connection(host: str, port: int, body: Template, until: float, tally: Tally) -> None:
+async def http_connection(host: str, port: int, body: Template | Events, until: float, tally: Tally) -> None:
     """Sends over one HTTP connection."""
-    async with HttpConnection(host, port, "/v1/traces", "application/x-protobuf") as connection:
+    what = ("/v1/events", "application/json") if isinstance(body, Events) else ("/v1/traces", "application/x-protobuf")
+    async with HttpConnection(host, port, *what) as connection:
         while time.monotonic() < until:
             content = body.fresh()
             began = time.perf_counter()
@@ -82,7 +84,7 @@ async def http_connection(host: str, port: int, body: Template, until: float, ta
             await _count(tally, body, str(answer.status), answer.status == 200, began, retry)
 
 
-async def grpc_connection(host: str, port: int, body: Template, until: float, tally: Tally) -> None:
+async def grpc_connection(host: str, port: int, body: Template | Events, until: float, tally: Tally) -> None:
     """One gRPC channel of its own."""
     options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
     async with grpc.aio.insecure_channel(f"{host}:{port}", options=options) as channel:
@@ -97,7 +99,7 @@ async def grpc_connection(host: str, port: int, body: Template, until: float, ta
                 await _count(tally, body, error.code().name, False, began, 1.0)
 
 
-async def _count(tally: Tally, body: Template, answer: str, taken: bool, began: float, retry_s: float) -> None:
+async def _count(tally: Tally, body: Template | Events, answer: str, taken: bool, began: float, retry_s: float) -> None:
     tally.requests += 1
     tally.answers[answer] += 1
     if taken:
@@ -112,7 +114,9 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
     where = urlsplit(options.target)
     if where.hostname not in LOOPBACK or where.port is None:
         raise SystemExit(f"{options.target}: load goes to loopback only, like http://127.0.0.1:4318")
-    body = template(options.spans, lean=options.lean, release_id=options.release)
+    body: Template | Events = template(options.spans, lean=options.lean, release_id=options.release[0])
+    if options.events:
+        body = events(options.events, options.release)
     tally = Tally()
     connect = grpc_connection if where.scheme == "grpc" else http_connection
     began = time.monotonic()
@@ -121,9 +125,10 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
     seconds = time.monotonic() - began
     took = sorted(tally.latencies_ms)
     return {
+        "start_s": round(began - STARTED, 3),  # of this process, before it sent anything
         "seconds": round(seconds, 3),
         "requests": tally.requests,
-        "spans": tally.spans,
+        "spans": tally.spans,  # or events
         "spans_per_s": round(tally.spans / seconds),
         "answers": dict(tally.answers),
         "p50_ms": round(statistics.median(took), 2) if took else None,
@@ -141,7 +146,8 @@ def main() -> None:
     add("--seconds", type=float, default=8)
     add("--spans", type=int, default=500, help="spans a request (%(default)s)")
     add("--lean", action="store_true", help="spans of 0.66 kB instead of 3.2 kB")
-    add("--release", default="rel_bench0000000")
+    add("--events", type=int, default=0, help="send native events instead, so many a request")
+    add("--release", nargs="+", default=["rel_bench0000000"])
     print(json.dumps(asyncio.run(run(parser.parse_args()))))
 
 

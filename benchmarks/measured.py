@@ -79,6 +79,7 @@ class Peer:
     pid: int
     url: str
     grpc: str = ""
+    program: str = ""
 
 
 @contextmanager
@@ -104,7 +105,7 @@ def flightdeck_1_3(where: Path) -> Iterator[Peer]:
     """FlightDeck 1.3.0, installed into an environment of its own under ``.cache`` when it is first asked for."""
     port = _free_port()
     program = _installed_1_3()
-    subprocess.run([program, "init"], cwd=where, check=True, capture_output=True)
+    subprocess.run([program, "init"], cwd=where, env=peers_environment(), check=True, capture_output=True)
     with _running([str(program), "serve", "--port", str(port)], where) as process:
         _until_listening(port)
         url = f"http://127.0.0.1:{port}"
@@ -116,7 +117,12 @@ def flightdeck_1_3(where: Path) -> Iterator[Peer]:
                 time.sleep(0.1)
             else:
                 break
-        yield Peer(process.pid, url)
+        yield Peer(process.pid, url, program=str(program))
+
+
+def peers_environment() -> dict[str, str]:
+    """This process's environment without what would lead a peer to this FlightDeck."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("FLIGHTDECK_", "PYTHONPATH"))}
 
 
 def _installed_1_3() -> Path:
@@ -127,15 +133,14 @@ def _installed_1_3() -> Path:
         shutil.rmtree(home, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", home], check=True)
         pip = [home / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "flightdeck-ai==1.3.0"], check=True, timeout=600)
+        subprocess.run([*pip, "install", "flightdeck-ai==1.3.0"], check=True, capture_output=True, timeout=600)
     return program
 
 
 @contextmanager
 def _running(command: list[str], where: Path) -> Iterator[subprocess.Popen[bytes]]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("FLIGHTDECK_", "PYTHONPATH"))}
     with (where / "peer.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=where, env=clean, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=where, env=peers_environment(), stdout=log, stderr=log)
     try:
         yield process
     finally:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -68,6 +71,55 @@ def template(spans: int = 500, *, lean: bool = False, release_id: str = "rel_ben
             span.attributes.extend(_pairs(_attributes(child, number, lean=lean)))
     body = request.SerializeToString()
     return Template(body, [_places(body, trace_id) for trace_id in ids], len(ids) * SPANS_A_TRACE)
+
+
+@dataclass(frozen=True)
+class Events:
+    """A body of ``POST /v1/events``, piece by piece: a run id of its own comes between every two pieces."""
+
+    pieces: tuple[bytes, ...]
+    spans: int
+    """How many events, under the name that a template of spans has for its size."""
+
+    @property
+    def body(self) -> bytes:
+        """A body, for its size."""
+        return self.fresh()
+
+    def fresh(self) -> bytes:
+        """The body under new run ids."""
+        ids = os.urandom(12 * self.spans).hex()
+        parts = [self.pieces[0]]
+        for number, piece in enumerate(self.pieces[1:]):
+            parts += (ids[24 * number : 24 * number + 24].encode(), piece)
+        return b"".join(parts)
+
+
+def events(number: int, release_ids: Sequence[str]) -> Events:
+    """A body of so many native RunEvents of 0.6 kB, in 1.3's format, dealt over the releases."""
+    mark = "RUN-ID"
+    now = datetime.now(UTC).isoformat()
+    listed = [
+        {
+            "api_version": "v1",
+            "type": "run_end",
+            "timestamp": now,
+            "agent_id": "support",
+            "release_id": release_ids[place % len(release_ids)],
+            "run_id": mark,
+            "tenant_id": f"tenant-{place % 20}",
+            "task_id": f"task-{place % 16}",
+            "environment": "local",
+            "request": {"session_id": f"session-{place % 50}"},
+            "metrics": {"latency_ms": 400 + place, "success": place % 33 > 0},
+            "usage": {
+                "model": {"provider": "openai", "model": "gpt-4.1", "input_tokens": 900 + place, "output_tokens": 120},
+                "tools": [{"tool_name": "search", "invocations": 2}],
+            },
+        }
+        for place in range(number)
+    ]
+    return Events(tuple(json.dumps({"events": listed}).encode().split(mark.encode())), number)
 
 
 def _attributes(child: int, number: int, *, lean: bool) -> dict[str, str | int | float]:

@@ -21,22 +21,24 @@ from flightdeck.store import landing, schema
 from flightdeck.store.client import Engine
 
 RUNS_AT_ONCE = 250_000
-BASELINE, CANDIDATE = "rel_benchbase0000", "rel_benchcand0000"
 TASKS, TENANTS = 16, 40
 
 _RUNS = """
 INSERT INTO run_rows (
-    workspace, agent_id, release_id, environment, timestamp, run_key, trace_key, run_id, version, source, type, run_kind,
-    workspace_id, tenant_id, task_id, trace_id, span_id, latency_ms, success, error_type, provider, model, input_tokens,
-    output_tokens, cached_input_tokens, `models.provider`, `models.model`, `models.input_tier`, `models.calls`,
+    workspace, agent_id, release_id, environment, timestamp_us, run_key, trace_key, run_id, version, source, type,
+    run_kind, workspace_id, tenant_id, task_id, trace_id, span_id, latency_ms, success, error_type, provider, model,
+    input_tokens, output_tokens, cached_input_tokens, `models.provider`, `models.model`, `models.input_tier`, `models.calls`,
     `models.input`, `models.cached`, `models.creation`, `models.output`, `models.reasoning`, `tools.name`,
     `tools.invocations`, `tools.cost_units`)
-WITH lower(hex(MD5(toString(number)))) AS trace, substring(lower(hex(MD5(concat('s', toString(number))))), 1, 16) AS span,
+WITH lower(hex(MD5(toString(number)))) AS trace,
+    substring(lower(hex(MD5(concat('s', toString(number))))), 1, 16) AS span,
     cityHash64(number) AS r, 900 + r % 600 AS input, 100 + r % 90 AS output, r % 100 >= 3 AS good
 SELECT 0, 'support', if(number % 2, {candidate:String}, {baseline:String}), 'local',
-    now64(6) - toIntervalSecond(r % 79200 + 600), reinterpretAsUInt64(substring(unhex(trace), 1, 8)) AS key, key,
+    toUnixTimestamp64Micro(now64(6)) - (r % 79200 + 600) * 1000000,
+    reinterpretAsUInt64(substring(unhex(trace), 1, 8)) AS key, key,
     concat(trace, '-', span), 43980465111040 + number, 'otlp', 'run_end', 'agent', 'ws_local',
-    concat('tenant-', toString(intDiv(r, 64) % {tenants:UInt32})), concat('task-', toString(r % {tasks:UInt32})), trace, span,
+    concat('tenant-', toString(intDiv(r, 64) % {tenants:UInt32})), concat('task-', toString(r % {tasks:UInt32})),
+    trace, span,
     200 + r % 3000, good, if(good, '', 'timeout'), 'openai', 'gpt-4.1', input, output, 256,
     ['openai'], ['gpt-4.1'], [0], [3], [input], [256], [0], [output], [0], ['search'], [1], [0]
 FROM numbers({first:UInt64}, {number:UInt64})
@@ -56,7 +58,7 @@ def fill(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
     schema.migrate(engine)
     for first in range(0, options.runs, RUNS_AT_ONCE):
         number = min(RUNS_AT_ONCE, options.runs - first)
-        bound = {"first": first, "number": number, "baseline": BASELINE, "candidate": CANDIDATE}
+        bound = {"first": first, "number": number, "baseline": options.releases[0], "candidate": options.releases[1]}
         engine.command(_RUNS, {**bound, "tasks": TASKS, "tenants": TENANTS}, {"max_block_size": 20_000})
     for table in ("runs", "run_index"):
         engine.command(f"OPTIMIZE TABLE {table} FINAL")
@@ -104,6 +106,7 @@ def main() -> None:
         "land": land,
     }
     parser.add_argument("action", choices=actions)
+    parser.add_argument("--releases", nargs=2, default=("rel_benchbase0000", "rel_benchcand0000"))
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--lean", action="store_true")
