@@ -15,9 +15,9 @@ from pathlib import Path
 
 import sqlalchemy.exc
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from flightdeck.errors import Conflict, Invalid, LedgerUnavailable, Misconfigured
+from flightdeck.errors import Conflict, Invalid, LedgerUnavailable, Misconfigured, NotFound
 from flightdeck.settings import LedgerSettings
 
 BUSY_S = 30
@@ -64,6 +64,31 @@ class Database:
             database.close()
             raise
         return database
+
+    @classmethod
+    def foreign(cls, source: str) -> Database:
+        """A database that another program wrote, to read it only: nothing is made or changed.
+
+        Args:
+            source: the path of a SQLite file, or PostgreSQL's DSN.
+
+        Raises:
+            Misconfigured: a DSN that can't work.
+            NotFound: there is no such file.
+        """
+        if "://" in source:
+            return cls(_postgresql(source))
+        path = Path(source).absolute()
+        if not path.is_file():
+            raise NotFound(f"There is no file {path}.")
+        uri = f"{path.as_uri()}?mode=ro"
+        return cls(
+            create_engine(
+                URL.create("sqlite", database=str(path)),
+                creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_S),
+                poolclass=NullPool,
+            )
+        )
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -114,25 +114,7 @@ class Decisions:
             Moved: the pointer is another one by now, or the request is not pending any more. Nothing happened.
             Invalid: a name or reason that can't be stored.
         """
-        policy = canonical_bytes(draft.policy.model_dump(mode="json"), "policy's result")
-        evidence = canonical_bytes(dict(draft.evidence), "evidence")
-        row: dict[str, Any] = {
-            "action_id": draft.action_id,
-            "action": draft.action,
-            "release_id": name(draft.release_id, "release_id"),
-            "agent_id": name(draft.agent_id, "agent_id"),
-            "environment": name(draft.environment, "environment", blank=True),
-            "baseline_release_id": draft.baseline_release_id,
-            "window": name(draft.window, "window", blank=True),
-            "reason": text(draft.reason, "reason", most=MAX_JOINED_REASON),
-            "actor": name(draft.actor, "actor"),
-            "policy_json": policy.decode(),
-            "promoted_pointer_changed": draft.moves_pointer,
-            "request_id": draft.request_id,
-            "evidence_json": evidence.decode(),
-            "evidence_sha256": sha256(evidence),
-            "created_at_us": draft.created_at,
-        }
+        row = _row(draft)
         with self._database.write() as connection:
             decision = _append(connection, row, seen)
             if draft.moves_pointer:
@@ -143,6 +125,34 @@ class Decisions:
                 data = {**(draft.message or {}), "action_id": draft.action_id}
                 outbox.put(connection, draft.event, data, now=draft.created_at)
         return decision
+
+    def adopt(self, drafts: Sequence[Draft], live: Mapping[tuple[str, str], str]) -> int:
+        """Appends decisions of another ledger in their order, and makes live what they made live; how many were new.
+
+        All in one transaction, and harmless to repeat: decisions that are here already stay as they are, and so does
+        the pointer of an agent and environment that has one.
+
+        Args:
+            drafts: the decisions, oldest first.
+            live: the release of each agent and environment that was live in the other ledger.
+
+        Raises:
+            Invalid: a name or reason that can't be stored, or a release is live that no decision made so.
+        """
+        with self._database.write() as connection:
+            head = _locked_head(connection)
+            here = set(connection.scalars(select(DECISIONS.c.action_id)))
+            new = [draft for draft in drafts if draft.action_id not in here]
+            for draft in new:
+                decision = _link(connection, _row(draft), *head)
+                head = decision.audit_seq, decision.hash
+            pointed = {(pointer.agent_id, pointer.environment) for pointer in connection.execute(select(POINTERS))}
+            for (agent_id, environment), release_id in live.items():
+                if (agent_id, environment) not in pointed:
+                    seq = _made_live(connection, agent_id, environment, release_id)
+                    place = {"agent_id": agent_id, "environment": environment}
+                    connection.execute(insert(POINTERS), {**place, "release_id": release_id, "audit_seq": seq})
+        return len(new)
 
     def list(
         self, *, agent_id: str | None = None, environment: str | None = None, before: int | None = None, limit: int
@@ -224,14 +234,46 @@ class Decisions:
         return last
 
 
+def _row(draft: Draft) -> dict[str, Any]:
+    policy = canonical_bytes(draft.policy.model_dump(mode="json"), "policy's result")
+    evidence = canonical_bytes(dict(draft.evidence), "evidence")
+    return {
+        "action_id": draft.action_id,
+        "action": draft.action,
+        "release_id": name(draft.release_id, "release_id"),
+        "agent_id": name(draft.agent_id, "agent_id"),
+        "environment": name(draft.environment, "environment", blank=True),
+        "baseline_release_id": draft.baseline_release_id,
+        "window": name(draft.window, "window", blank=True),
+        "reason": text(draft.reason, "reason", most=MAX_JOINED_REASON),
+        "actor": name(draft.actor, "actor"),
+        "policy_json": policy.decode(),
+        "promoted_pointer_changed": draft.moves_pointer,
+        "request_id": draft.request_id,
+        "evidence_json": evidence.decode(),
+        "evidence_sha256": sha256(evidence),
+        "created_at_us": draft.created_at,
+    }
+
+
 def _append(connection: Connection, row: dict[str, Any], seen: Pointer | None) -> Decision:
-    # SQLite's write transaction is the lock; PostgreSQL locks the row.
-    head = connection.execute(select(DECISION_HEAD.c.audit_seq, DECISION_HEAD.c.hash).with_for_update()).one()
+    head = _locked_head(connection)
     now = connection.scalar(select(POINTERS.c.audit_seq).where(_place(row["agent_id"], row["environment"])))
     if now != (seen.audit_seq if seen is not None else None):
         raise Moved("Another decision came first: which release is live has changed.")
-    values = {**row, "audit_seq": head.audit_seq + 1, "previous_hash": head.hash, "hash": ""}
-    values["hash"] = link(content(values), head.hash)
+    return _link(connection, row, *head)
+
+
+def _locked_head(connection: Connection) -> tuple[int, str]:
+    # SQLite's write transaction is the lock; PostgreSQL locks the row.
+    head = connection.execute(select(DECISION_HEAD.c.audit_seq, DECISION_HEAD.c.hash).with_for_update()).one()
+    return head.audit_seq, head.hash
+
+
+def _link(connection: Connection, row: dict[str, Any], audit_seq: int, previous: str) -> Decision:
+    """Appends a row after the head of the chain, which must be locked."""
+    values = {**row, "audit_seq": audit_seq + 1, "previous_hash": previous, "hash": ""}
+    values["hash"] = link(content(values), previous)
     connection.execute(insert(DECISIONS), values)
     connection.execute(update(DECISION_HEAD).values(audit_seq=values["audit_seq"], hash=values["hash"]))
     return _decision(values)
@@ -246,6 +288,17 @@ def _move(connection: Connection, decision: Decision, seen: Pointer | None) -> N
     same = _place(decision.agent_id, decision.environment) & (POINTERS.c.audit_seq == seen.audit_seq)
     if connection.execute(update(POINTERS).where(same).values(value)).rowcount != 1:
         raise Moved("Another decision came first: which release is live has changed.")
+
+
+def _made_live(connection: Connection, agent_id: str, environment: str, release_id: str) -> int:
+    """The last decision that moved a pointer, which must have moved it to this release."""
+    columns = DECISIONS.c
+    moved = (columns.agent_id == agent_id) & (columns.environment == environment)
+    query = select(columns.audit_seq, columns.release_id).where(moved, columns.promoted_pointer_changed.is_(True))
+    last = connection.execute(query.order_by(columns.audit_seq.desc()).limit(1)).one_or_none()
+    if last is None or last.release_id != release_id:
+        raise Invalid(f"{release_id} is live for {agent_id}/{environment}, but no decision made it so.")
+    return int(last.audit_seq)
 
 
 def _complete(connection: Connection, decision: Decision) -> None:

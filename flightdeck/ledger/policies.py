@@ -43,3 +43,9 @@ class Policies:
         """Whether any policy was ever set."""
         with self._database.read() as connection:
             return connection.execute(select(POLICIES.c.seq).limit(1)).first() is not None
+
+    def history(self) -> list[tuple[str, datetime]]:
+        """Id and time of every policy that was set, in that order."""
+        query = select(POLICIES.c.policy_id, POLICIES.c.set_at_us).order_by(POLICIES.c.seq)
+        with self._database.read() as connection:
+            return [(policy_id, set_at) for policy_id, set_at in connection.execute(query)]
