@@ -88,10 +88,14 @@ class Assembler:
         self._rounds.open()
         self._thread.start()
 
-    def notify(self) -> None:
-        """Says that everything stamped until now is stored. For the thread that stamps and stores, after each batch."""
+    def notify(self, landed_us: int) -> None:
+        """Says that everything stamped until then is stored. For the thread that stamps and stores, after each batch.
+
+        Args:
+            landed_us: the last stamp, Unix µs. Not the clock's time: it may step back, and later stamps with it.
+        """
         with self._changed:
-            self._committed_us = max(self._committed_us, self._clock_us())
+            self._committed_us = max(self._committed_us, landed_us)
             self._changed.notify_all()
 
     def registered(self) -> None:

@@ -35,15 +35,15 @@ class SpanCommit:
     Lifecycle: ``start`` once; ``submit`` from any thread; ``drain`` refuses new requests, commits what waits and ends
     the thread. Without ``start`` requests only wait. After ``drain`` every future handed out has its answer.
 
-    Landing times increase from batch to batch, also when the system's clock steps back: when ``land`` returns, no batch
-    of this writer with the same or an earlier time is still to come.
+    Landing times increase from one call of ``land`` to the next, also when the system's clock steps back: when ``land``
+    returns, nothing of this writer with the same or an earlier time is still to come.
     """
 
     def __init__(
         self,
         land: Callable[[bytes], None],
         settings: BatchSettings,
-        on_commit: Callable[[], None] = lambda: None,
+        on_commit: Callable[[int], None] = lambda landed_us: None,
         *,
         writer: int = 0,
         clock_ns: Callable[[], int] = time.time_ns,
@@ -54,7 +54,8 @@ class SpanCommit:
             land: stores a batch of length-delimited requests; raises Permanent when it can't read the bytes, Retryable
                 when the store does not answer. Repeating a batch must be harmless.
             settings: how long to gather and how much may wait.
-            on_commit: called after a batch is stored and answered.
+            on_commit: called when spans are stored, before their senders are answered, with the time they were stamped
+                with (Unix µs).
             writer: this writer's number, stored with each span.
             clock_ns: Unix nanoseconds.
         """
@@ -121,9 +122,8 @@ class SpanCommit:
 
     def _run(self) -> None:
         while batch := self._gather():
-            stored = False
             try:
-                stored = self._commit(batch)
+                self._commit(batch)
             except Exception as error:  # a fault of ours must not end the thread that answers everybody
                 logger.exception("A batch of spans failed")
                 self._answer(batch, error)
@@ -131,8 +131,6 @@ class SpanCommit:
                 self._landing = []
                 self._held_bytes -= sum(len(checked.body) for checked, _ in batch)
                 self._held_requests -= len(batch)
-            if stored:
-                self._notify()
 
     def _gather(self) -> list[Request]:
         """The next batch: what is there ``wait_ms`` after its first request; empty when all is done."""
@@ -155,29 +153,28 @@ class SpanCommit:
     def _full(self) -> bool:
         return self._draining or self._held_bytes >= self._settings.max_bytes
 
-    def _commit(self, batch: Sequence[Request]) -> bool:
-        """Lands a batch and answers it; halves one that is refused. Whether anything was stored."""
-        waiting = [request for request in batch if request[1].set_running_or_notify_cancel()]
-        if not waiting:
-            return False
-        self._landed_us = max(self._clock_ns() // 1000, self._landed_us + 1)
-        return self._land_or_halve(waiting)
+    def _commit(self, batch: Sequence[Request]) -> None:
+        """Lands a batch and answers it."""
+        if waiting := [request for request in batch if request[1].set_running_or_notify_cancel()]:
+            self._land_or_halve(waiting)
 
-    def _land_or_halve(self, batch: Sequence[Request]) -> bool:
+    def _land_or_halve(self, batch: Sequence[Request]) -> None:
+        """Lands requests under a time of their own; halves them when they are refused."""
+        self._landed_us = max(self._clock_ns() // 1000, self._landed_us + 1)
         try:
             self._land(self._delimited(batch))
         except Permanent as error:
             if len(batch) == 1:
                 self._answer(batch, error)
-                return False
+                return
             middle = len(batch) // 2
-            first = self._land_or_halve(batch[:middle])
-            return self._land_or_halve(batch[middle:]) or first
+            self._land_or_halve(batch[:middle])
+            self._land_or_halve(batch[middle:])
         except Retryable as error:
             self._answer(batch, error)
-            return False
-        self._answer(batch, None)
-        return True
+        else:
+            self._notify()  # before the answers: whoever stops when all are answered must know of these spans
+            self._answer(batch, None)
 
     def _delimited(self, batch: Sequence[Request]) -> bytes:
         """The requests with our suffix, each behind its length."""
@@ -198,7 +195,7 @@ class SpanCommit:
 
     def _notify(self) -> None:
         try:
-            self._on_commit()
+            self._on_commit(self._landed_us)
         except Exception:  # as in _run
             logger.exception("The notice of a commit failed")
 

@@ -58,7 +58,7 @@ def land():
 def commit_of(land):
     started = []
 
-    def start(on_commit=lambda: None, clock_ns=time.time_ns, **settings):
+    def start(on_commit=lambda landed_us: None, clock_ns=time.time_ns, **settings):
         commit = SpanCommit(land, BatchSettings(**settings), on_commit, writer=9, clock_ns=clock_ns)
         commit.start()
         started.append(commit)
@@ -142,25 +142,43 @@ def test_landing_times_increase_although_the_clock_steps_back(commit_of, land):
     assert [batch[0][1:] for batch in land.batches] == [suffix(0, us, 9) for us in (5000, 5001, 5002, 9000)]
 
 
-def test_the_notice_comes_after_the_answer(commit_of, land):
-    noticed = threading.Event()
-    done = []
+def test_the_notice_comes_with_the_stamp_before_the_answer(commit_of, land):
+    """Else a server that stops once everybody has an answer could take its work for done."""
+    noticed = []
     future = None
 
-    def notice():
-        done.append(future.done())
-        noticed.set()
+    def notice(landed_us):
+        noticed.append((landed_us, len(land.batches), future.done()))
 
-    commit = commit_of(notice)
+    commit = commit_of(notice, clock_ns=lambda: 7_000_000)
     land.open.clear()
     future = commit.submit(Checked(b"a", 1))
     land.open.set()
-    assert noticed.wait(PATIENCE_S)
-    assert done == [True]
+    future.result(PATIENCE_S)
+    assert noticed == [(7000, 1, False)]
+
+
+def test_each_part_of_a_refused_batch_is_noticed_with_a_stamp_that_no_later_part_has(commit_of, land):
+    noticed = []
+    commit = commit_of(noticed.append, clock_ns=lambda: 7_000_000)
+    submitted_together(commit, land, [b"good", b"bad", b"late", b"later"])
+    stamps = [batch[0][-18:-10] for batch in land.batches]
+    assert noticed == [int.from_bytes(stamp, "little") for stamp in stamps]
+    assert len(set(noticed)) == len(noticed) == 3
+    assert noticed == sorted(noticed)
+
+
+def test_what_is_not_stored_is_not_noticed(commit_of, land):
+    noticed = []
+    commit = commit_of(noticed.append)
+    land.errors[1] = StoreUnavailable("gone")
+    for body in (b"a", b"bad"):
+        assert commit.submit(Checked(body, 1)).exception(PATIENCE_S)
+    assert noticed == []
 
 
 def test_a_notice_that_fails_stops_nothing(commit_of, land):
-    def notice():
+    def notice(landed_us):
         raise RuntimeError("assembler is gone")
 
     commit = commit_of(notice)

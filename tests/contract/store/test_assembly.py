@@ -504,6 +504,27 @@ def test_from_commit_to_run_without_being_asked(engine: Engine, assembled: threa
     assert inputs(engine) == [301, 301, 301]
 
 
+def test_what_is_acknowledged_after_the_clock_stepped_back_becomes_runs(engine: Engine, clock: Clock) -> None:
+    assembler = Assembler(engine, KnownReleases, AssemblySettings(), writer=5, clock_us=clock)
+    commit = SpanCommit(
+        landing.prepare(engine).land, BatchSettings(), assembler.notify, writer=5, clock_ns=lambda: clock() * 1000
+    )
+    assembler.start()
+    commit.start()
+    try:
+        for number, step_us in enumerate((0, 3 * SECOND_US, -20 * SECOND_US, 1, SECOND_US)):
+            clock.pass_us(step_us)
+            trace = bytes([number + 1]) * 16
+            body = export(agent(trace_id=trace), call(2, trace_id=trace))
+            commit.submit(check(body, now_ns=START_US * 1000, retention_days=30)).result(PATIENCE_S)
+            clock.pass_us(SECOND_US // 10)
+            assert assembler.drain(PATIENCE_S)
+    finally:
+        commit.drain(PATIENCE_S)
+        assembler.close()
+    assert inputs(engine) == [301] * 5
+
+
 def test_the_thread_outlives_the_store_being_away_and_says_so_once(
     engine: Engine, assembled: threading.Event, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -524,8 +545,9 @@ def test_the_thread_outlives_the_store_being_away_and_says_so_once(
     way_in = landing.prepare(engine)
     assembler.start()
     try:
-        way_in.land(batch([export(agent(), call(2))], landed_us=time.time_ns() // 1000, writer=5))
-        assembler.notify()
+        landed_us = time.time_ns() // 1000
+        way_in.land(batch([export(agent(), call(2))], landed_us=landed_us, writer=5))
+        assembler.notify(landed_us)
         assert all(failures.acquire(timeout=PATIENCE_S) for _ in range(3))
         assert assembled.wait(PATIENCE_S)
     finally:
