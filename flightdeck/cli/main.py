@@ -14,6 +14,7 @@ from flightdeck.errors import FlightDeckError
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("flightdeck.cli.demo:demo", "See it work: three releases of a real agent, two verdicts."),
     "doctor": ("flightdeck.cli.doctor:doctor", "Check ledger and store; with --backup, save the ledger first."),
+    "import-sqlite": ("flightdeck.cli.importing:import_sqlite", "Bring a whole workspace of flightdeck-ai 1.3 over."),
     "init": ("flightdeck.cli.init:init", "Make the current folder a workspace: write flightdeck.yaml."),
     "policy": ("flightdeck.cli.policy:policy", "Set and show the policy that decides."),
     "pricing": ("flightdeck.cli.pricing:pricing", "Import and show price tables."),

@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, inspect, text
 
-from flightdeck.errors import Invalid
+from flightdeck.errors import Invalid, Misconfigured
 from flightdeck.ledger.database import Database
 from flightdeck.ledger.decisions import Draft
 from flightdeck.ledger.pricing import PricingImport
@@ -58,14 +58,17 @@ class FormerWorkspace:
 
         Raises:
             NotFound: there is no such file.
-            Misconfigured: it can't be read, or the DSN can't work.
-            Invalid: no database of 1.3, or of another schema version.
+            Misconfigured: the DSN can't work.
+            Invalid: it can't be read, is no database of 1.3, or one of another schema version.
             LedgerUnavailable: the database does not answer.
         """
         database = Database.foreign(source)
         try:
             with database.read() as connection:
                 _check(connection, database.target)
+        except Misconfigured as error:
+            database.close()
+            raise Invalid(f"{database.target} can't be read: it is no SQLite file, or not ours to read.") from error
         except BaseException:
             database.close()
             raise
