@@ -43,7 +43,7 @@ class SpanCommit:
         self,
         land: Callable[[bytes], None],
         settings: BatchSettings,
-        on_commit: Callable[[int], None] = lambda landed_us: None,
+        on_commit: Callable[[int], None] = lambda _landed_us: None,
         *,
         writer: int = 0,
         clock_ns: Callable[[], int] = time.time_ns,

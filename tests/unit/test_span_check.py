@@ -157,6 +157,11 @@ def test_two_million_empty_messages_are_refused_before_any_is_built(levels):
         check(body)
 
 
+def test_half_a_million_empty_messages_are_too_many_in_one_mebibyte_too():
+    with pytest.raises(TooLarge, match="more than 200,000 items"):
+        check(b"\x0a\x00" * (512 * 1024))
+
+
 def test_a_large_request_of_fewer_spans_passes():
     body = otlp.traces(*(span(name="x" * 1000) for _ in range(2000))).SerializeToString()
     assert len(body) > wire.SMALL_BYTES

@@ -58,7 +58,7 @@ def land():
 def commit_of(land):
     started = []
 
-    def start(on_commit=lambda landed_us: None, clock_ns=time.time_ns, **settings):
+    def start(on_commit=lambda _landed_us: None, clock_ns=time.time_ns, **settings):
         commit = SpanCommit(land, BatchSettings(**settings), on_commit, writer=9, clock_ns=clock_ns)
         commit.start()
         started.append(commit)

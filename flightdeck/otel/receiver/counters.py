@@ -2,6 +2,7 @@
 
 *accepted*: taken over. *refused*: answered with an error, or rejected in a partial success; the sender's fault or a
 sign to slow down. *failed*: lost to a fault of ours. *dropped* (logs and metrics): accepted and not kept, by design.
+A trace request that can't be read, or holds more spans than one may, is refused as one span: they were not counted.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from flightdeck.errors import Invalid, TooLarge
 
-SMALL_BYTES = 1024 * 1024
+SMALL_BYTES = 64 * 1024
 MAX_MESSAGES = 200_000
 
 Path = tuple[Collection[int], ...]
