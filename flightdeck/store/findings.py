@@ -9,9 +9,7 @@ import orjson
 from flightdeck.otel.runs import Finding
 from flightdeck.store.client import Engine
 from flightdeck.store.runindex import INSERT_SETTINGS, key, portions
-
-TraceKey = tuple[int, str]
-"""Workspace and trace id (32 hex digits)."""
+from flightdeck.store.spans import TraceKey
 
 _STORED = """
 SELECT workspace, trace_id, argMax(is_deleted, version) AS gone

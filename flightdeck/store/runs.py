@@ -12,10 +12,11 @@ from flightdeck.store import findings, runindex
 from flightdeck.store.client import Engine
 from flightdeck.store.eventrows import HOUR_US
 from flightdeck.store.events import EventCounts, insert_events, known
-from flightdeck.store.findings import TraceKey, unassigned_traces
+from flightdeck.store.findings import unassigned_traces
 from flightdeck.store.pages import RunPage, RunQuery, page
 from flightdeck.store.precedence import Place, Stored, assembly_version, same_evidence, winner
 from flightdeck.store.quality import SeenRelease, quality, unregistered
+from flightdeck.store.spans import TraceKey
 
 __all__ = [
     "EventCounts",
