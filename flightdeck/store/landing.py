@@ -69,9 +69,9 @@ _LANDING = f"""(
 ENGINE = Null"""
 
 
-# How much of an insert is gathered before it is written; with the engine's own sizes (a million rows, 256 MB) a batch of
-# many small spans would be held whole, in more memory than an embedded engine may have. A bound on the size of what is
-# read at once (input_format_max_block_size_bytes) saves more memory, but cost half as much CPU time again.
+# How much of an insert is gathered before it is written. With the engine's own sizes (a million rows, 256 MB) a batch of
+# many small spans would be held whole, in more memory than an embedded engine may have. Bounding what is read at once
+# (input_format_max_block_size_bytes) would save more memory, but costs half as much CPU time again.
 _BLOCKS = {
     "min_insert_block_size_rows": 100_000,
     "min_insert_block_size_bytes": 32 * MIB,
