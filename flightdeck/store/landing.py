@@ -69,8 +69,8 @@ _LANDING = f"""(
 ENGINE = Null"""
 
 
-# How much of an insert is gathered before it is written. With the engine's own sizes (a million rows, 256 MB) a batch of
-# many small spans would be held whole, in more memory than an embedded engine may have. Bounding what is read at once
+# How much of an insert is gathered before it is written. With the engine's own sizes (a million rows, 256 MB) a batch
+# of many small spans would be held whole, in more memory than an embedded one may have. Bounding what is read at a time
 # (input_format_max_block_size_bytes) would save more memory, but costs half as much CPU time again.
 _BLOCKS = {
     "min_insert_block_size_rows": 100_000,
