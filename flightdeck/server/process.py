@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,8 +28,10 @@ from fastapi import FastAPI
 from flightdeck import __version__
 from flightdeck.access import is_local
 from flightdeck.app import App, build
+from flightdeck.errors import Misconfigured
 from flightdeck.otel.receiver import grpc as otlp_grpc
 from flightdeck.otel.receiver import http as otlp_http
+from flightdeck.otel.receiver import tls
 from flightdeck.server import listeners
 from flightdeck.server.actors import Connected
 from flightdeck.server.app import api_for
@@ -108,17 +110,21 @@ async def _answer(
     http = [_Http(api_for(app, instance=instance), served.api)]
     if served.otlp_http is not None:
         protocol = settings.receivers.otlp.protocols.http
+        if (pair := _tls(protocol)) is not None:
+            tls.check(pair, "OTLP/HTTP")
         otlp = otlp_http.app(app.receiver, max_bytes=_max_bytes(protocol))
-        http.append(_Http(otlp, served.otlp_http, _tls(protocol)))
+        http.append(_Http(otlp, served.otlp_http, pair))
     tasks = [asyncio.create_task(server.answer()) for server in http]
     if served.otlp_grpc is not None:
         await grpc_server.start()
     try:
-        await asyncio.gather(*(server.ready.wait() for server in http))
-        facts = _facts(served, settings)
-        with announced(app.settings.workspace, {**facts, "instance": instance}):
-            _say(served, settings, facts)
-            await _until(stop, tasks)
+        await _until(_all_ready(http), stop.wait(), tasks=tasks)
+        with ExitStack() as known:
+            if not stop.is_set():
+                facts = _facts(served, settings)
+                known.enter_context(announced(app.settings.workspace, {**facts, "instance": instance}))
+                _say(served, settings, facts)
+                await _until(stop.wait(), tasks=tasks)
             for server in http:
                 server.should_exit = True
             await asyncio.gather(grpc_server.stop(ANSWER_S), *tasks)
@@ -126,17 +132,33 @@ async def _answer(
         await grpc_server.stop(0)
 
 
-async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Waits for a signal, or for a listener that ends by itself, which it should not."""
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
+async def _until(*events: Awaitable[object], tasks: list[asyncio.Task[None]]) -> None:
+    """Waits for one of some events, or for a listener that ends by itself, which it should not.
+
+    Raises:
+        whatever ended a listener.
+    """
+    waiting = [asyncio.ensure_future(event) for event in events]
+    try:
+        await asyncio.wait([*waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for listener in tasks:
+            if listener.done():
+                listener.result()
+                raise RuntimeError("A listener ended by itself.")
+    finally:
+        for wait in waiting:
+            wait.cancel()
+
+
+async def _all_ready(http: list[_Http]) -> None:
+    for server in http:
+        await server.ready.wait()
 
 
 class _Http(uvicorn.Server):
     """An HTTP server among others in one loop: signals are not its business, nor is the lifespan."""
 
-    def __init__(self, api: FastAPI, listener: socket.socket, tls: TlsSettings | None = None) -> None:
+    def __init__(self, api: FastAPI, listener: socket.socket, pair: TlsSettings | None = None) -> None:
         config = uvicorn.Config(
             Connected(api),
             lifespan="off",
@@ -144,8 +166,8 @@ class _Http(uvicorn.Server):
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=ANSWER_S,
-            ssl_certfile=tls.cert_file if tls else None,
-            ssl_keyfile=tls.key_file if tls else None,
+            ssl_certfile=pair.cert_file if pair else None,
+            ssl_keyfile=pair.key_file if pair else None,
         )
         super().__init__(config)
         self._listener = listener
@@ -162,7 +184,10 @@ class _Http(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to answer, and says so."""
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            raise Misconfigured(f"Can't answer at {listeners.address(self._listener)}: {error}.") from error
         self.ready.set()
 
 

@@ -90,6 +90,23 @@ def test_a_taken_otlp_port_that_was_asked_for_is_an_error(tmp_path, option, name
     assert option in ended.stderr
 
 
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_a_certificate_that_can_not_be_read_is_one_clear_error(tmp_path, protocol):
+    """Before, a listener that could not start left a process that neither served nor ended."""
+    (tmp_path / "c.pem").write_text("garbage")
+    (tmp_path / "k.pem").write_text("garbage")
+    tls = {"cert_file": str(tmp_path / "c.pem"), "key_file": str(tmp_path / "k.pem")}
+    protocols = {protocol: {"endpoint": "127.0.0.1:0", "tls": tls}}
+    settings = {"receivers": {"otlp": {"protocols": protocols}}}
+    (tmp_path / "flightdeck.yaml").write_text(json.dumps(settings))
+    done = flightdeck(tmp_path, "serve", "--port", "0")
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(lines) == 1
+    assert "c.pem" in lines[0]
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.xdist_group("default ports")
 def test_a_taken_default_otlp_port_is_a_warning(tmp_path):
     """The API and the other receiver still serve; the warning says where spans can go instead."""

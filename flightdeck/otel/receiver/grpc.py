@@ -17,6 +17,7 @@ from grpc_health.v1.health import aio as health  # type: ignore[attr-defined] # 
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 
 from flightdeck.errors import Misconfigured
+from flightdeck.otel.receiver import tls
 from flightdeck.otel.receiver.receiver import MIB, Caller, Receiver
 from flightdeck.otel.receiver.signals import SIGNALS, Signal
 from flightdeck.otel.receiver.status import failure
@@ -75,6 +76,7 @@ def bind(made: grpc.aio.Server, settings: GrpcSettings) -> int:
     try:
         if settings.tls is None:
             return made.add_insecure_port(settings.endpoint)
+        tls.check(settings.tls, "OTLP/gRPC")
         pair = (settings.tls.key_file.read_bytes(), settings.tls.cert_file.read_bytes())
         return made.add_secure_port(settings.endpoint, grpc.ssl_server_credentials([pair]))
     except (RuntimeError, OSError) as error:
