@@ -47,9 +47,17 @@ class Access:
         """
         if self.token:
             return
-        for name in (_host_name(host), _origin_name(origin)):
-            if name and not is_local(name) and name not in self.host_names:
+        for url in (host and f"//{host}", origin):
+            if url and not self._own(url):
                 raise Forbidden(FOREIGN_HOST, hint="Set FLIGHTDECK_LOCAL_API_TOKEN, or list the name in server.hosts.")
+
+    def _own(self, url: str) -> bool:
+        """Whether the host of a URL is one of this server's names; what has none, or can't be read, is foreign."""
+        try:
+            name = urlsplit(url).hostname
+        except ValueError:
+            return False
+        return name is not None and (name in self.host_names or name in LOCAL_NAMES or _is_loopback(name))
 
     def _bearer(self, authorization: str | None, message: str) -> None:
         shown = (authorization or "").encode("utf-8", "surrogateescape")
@@ -58,12 +66,14 @@ class Access:
 
 
 def is_local(peer: str | None) -> bool:
-    """Whether an address or name means this machine; a unix socket (``""`` or ``unix:…``) does."""
+    """Whether a peer or a listening address is this machine; a unix socket (``""`` or ``unix:…``) is."""
     if peer is None:
         return False
     name = peer.strip("[]").lower()
-    if not name or name in LOCAL_NAMES or name.startswith("unix:"):
-        return True
+    return not name or name in LOCAL_NAMES or name.startswith("unix:") or _is_loopback(name)
+
+
+def _is_loopback(name: str) -> bool:
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
@@ -75,15 +85,3 @@ def is_local(peer: str | None) -> bool:
 def access(token: str, hosts: Collection[str] = ()) -> Access:
     """The rule for a server with this token (stripped) and these extra host names."""
     return Access(token.strip(), frozenset(name.lower() for name in hosts))
-
-
-def _host_name(host: str | None) -> str:
-    if not host:
-        return ""
-    return urlsplit(f"//{host}").hostname or host.lower()
-
-
-def _origin_name(origin: str | None) -> str:
-    if not origin:
-        return ""
-    return urlsplit(origin).hostname or origin.lower()

@@ -108,13 +108,17 @@ def test_a_body_that_cannot_be_read_is_told_before_the_token_is_asked_for(guarde
     assert guarded.post("/v1/diff", json=wanted).status_code == 401
 
 
-@pytest.mark.parametrize("name", ["evil.example", "127.0.0.1.evil.example", "10.0.0.7:8765", "[fe80::1]"])
+@pytest.mark.parametrize("name", ["evil.example", "127.0.0.1.evil.example", "10.0.0.7:8765", "[fe80::1]", "[", "[::1"])
 def test_without_a_token_foreign_names_are_refused(api, name):
     """A page that lets its own name point to 127.0.0.1 can't read a server that asks for no token."""
     assert api.get("/v1/releases", headers={"Host": name}).status_code == 403
     assert api.get("/v1/releases", headers={"Origin": f"http://{name}"}).status_code == 403
     assert api.get("/", headers={"Host": name}).status_code == 403
     assert api.get("/health", headers={"Host": name}).status_code == 200
+
+
+def test_only_a_web_address_is_an_origin_of_this_machine(api):
+    assert api.get("/v1/releases", headers={"Origin": "unix:x"}).status_code == 403
 
 
 @pytest.mark.parametrize("name", ["localhost", "localhost:8765", "127.0.0.1:8765", "[::1]:8765", "testserver"])

@@ -33,7 +33,18 @@ def test_with_a_token_its_bearer_may_write_from_anywhere():
 
 @pytest.mark.parametrize(
     ("host", "origin"),
-    [("evil.example:8765", None), ("localhost:8765", "http://evil.example"), ("127.0.0.1", "null")],
+    [
+        ("evil.example:8765", None),
+        ("localhost:8765", "http://evil.example"),
+        ("127.0.0.1", "null"),
+        ("[", None),
+        ("[::1", None),
+        ("unix:x", None),
+        ("localhost", "http://["),
+        ("localhost", "unix:x"),
+        ("localhost", "file:///x"),
+        (":8765", None),
+    ],
 )
 def test_a_foreign_name_is_refused_while_no_token_is_set(host, origin):
     with pytest.raises(Forbidden):
