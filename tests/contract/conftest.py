@@ -14,6 +14,8 @@ from flightdeck.settings import LedgerSettings, StoreSettings
 from flightdeck.store import schema
 from flightdeck.store.client import Engine
 from tests.contract.commands import run
+from tests.former import Former, installed
+from tests.former import Unavailable as NoFormer
 from tests.postgres import Postgres, postgres
 from tests.postgres import Unavailable as NoPostgres
 from tests.served_clickhouse import ServedClickHouse, Unavailable, served
@@ -27,6 +29,15 @@ def served_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
             yield server
     except Unavailable as reason:
         pytest.skip(f"no served ClickHouse: {reason}")
+
+
+@pytest.fixture(scope="session")
+def former() -> Former:
+    """The real flightdeck-ai 1.3.0, in an environment of its own."""
+    try:
+        return installed()
+    except NoFormer as reason:
+        pytest.skip(f"no flightdeck-ai 1.3.0: {reason}")
 
 
 @pytest.fixture(params=["embedded", "served"])
