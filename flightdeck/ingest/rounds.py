@@ -23,7 +23,7 @@ from flightdeck.otel.spans import Span
 from flightdeck.settings import AssemblySettings
 from flightdeck.store import runs, spans, writers
 from flightdeck.store.client import Engine
-from flightdeck.store.findings import unassigned_services, unassigned_traces
+from flightdeck.store.findings import BEFORE_ALL, unassigned_services, unassigned_traces
 from flightdeck.store.runs import TraceAssembly
 from flightdeck.store.spans import TraceKey
 from flightdeck.store.writers import Life, Writer
@@ -35,6 +35,7 @@ SAVE_EVERY_US = 5 * SECOND_US
 CARE_EVERY_US = 60 * SECOND_US
 DEAD_AFTER_US = 300 * SECOND_US
 MOST_WAITING = 200_000
+ASSIGNED_AT_ONCE = 100_000
 
 
 @dataclass(slots=True)
@@ -86,6 +87,7 @@ class Rounds:
         self._cared_us: int | None = None
         self._saved_us: int | None = None
         self._assigned: dict[tuple[str, str, str], str] = {}
+        self._assigning: dict[tuple[str, str], TraceKey] = {}  # service, version: up to which trace
 
     @property
     def waiting(self) -> int:
@@ -108,14 +110,29 @@ class Rounds:
         self.assign()
 
     def assign(self) -> None:
-        """Has the traces assembled again that no release could be named for, if one can be now."""
+        """Has the traces assembled again that no release could be named for, if one can be now.
+
+        They may be more than there is room for: the first come now, others with every round.
+        """
         releases, now = self._releases(), self._clock_us()
         for seen in unassigned_services(self._engine):
             agent_id, service, version = seen
             release_id = (agent_id and releases.find(agent_id, version, now)) or releases.find(service, version, now)
-            if release_id and self._assigned.get(seen) != release_id and not self._pending.full:
-                self.again(list(unassigned_traces(self._engine, service, version)))
+            if release_id and self._assigned.get(seen) != release_id:
                 self._assigned[seen] = release_id
+                self._assigning[service, version] = BEFORE_ALL
+        self._assign_more()
+
+    def _assign_more(self) -> None:
+        """The next portion of each service's traces, as far as there is room; one that has none left is done."""
+        for (service, version), after in list(self._assigning.items()):
+            if self._pending.full:
+                return
+            traces = unassigned_traces(self._engine, service, version, after=after, limit=ASSIGNED_AT_ONCE)
+            if traces:
+                self._assigning[service, version] = traces[self.again(traces) - 1]
+            else:
+                del self._assigning[service, version]
 
     def _adopt(self, now_us: int) -> None:
         """Takes over the dead writers: what they landed after their watermarks is assembled here."""
@@ -127,11 +144,14 @@ class Rounds:
                 until_us = now_us + DAY_US  # its clock may have been ahead of this one
                 self._sources[other.writer] = _Source(state, other.settled_us, until_us, adopted=True)
 
-    def again(self, traces: Sequence[TraceKey]) -> None:
-        """Has traces assembled again, though no span of them landed."""
+    def again(self, traces: Sequence[TraceKey]) -> int:
+        """Has traces assembled again, though no span of them landed; the first so many, as there is room for."""
         now = self._clock_us()
-        for key in traces:
+        for number, key in enumerate(traces):
+            if self._pending.full:
+                return number
             self._pending.again(key, now)
+        return len(traces)
 
     def hurry(self) -> None:
         """Has everything that changed assembled now; what only waits to settle goes on waiting."""
@@ -154,6 +174,7 @@ class Rounds:
             self._note(source)
         while due := self._pending.due(self._clock_us(), self._settings.max_spans):
             self._assemble(due)
+        self._assign_more()
         if self._saved_us is None or now >= self._saved_us + SAVE_EVERY_US:
             self._save(now, closing=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import orjson
 
@@ -10,6 +10,9 @@ from flightdeck.otel.runs import Finding
 from flightdeck.store.client import Engine
 from flightdeck.store.runindex import INSERT_SETTINGS, key, portions
 from flightdeck.store.spans import TraceKey
+
+BEFORE_ALL: TraceKey = (0, "")
+"""Comes before every trace."""
 
 _STORED = """
 SELECT workspace, trace_id, argMax(is_deleted, version) AS gone
@@ -58,7 +61,7 @@ def _line(trace: TraceKey, findings: list[Finding], version: int) -> bytes:
 _UNASSIGNED = """
 SELECT workspace, trace_id
 FROM findings FINAL
-WHERE arrayExists(
+WHERE (workspace, trace_id) > ({workspace:UInt64}, {trace_id:String}) AND arrayExists(
     (kind, name, version) -> kind = 'unassigned' AND name = {service:String} AND version = {version:String},
     `found.kind`, `found.service_name`, `found.service_version`
 )
@@ -67,11 +70,16 @@ LIMIT {limit:UInt64}
 """
 
 
-def unassigned_traces(engine: Engine, service: str, version: str, *, limit: int = 100_000) -> Iterator[TraceKey]:
-    """Traces with a run that no release could be named for, of one service and version: to be assembled again."""
-    parameters = {"service": service, "version": version, "limit": limit}
-    for workspace, trace_id in engine.query(_UNASSIGNED, parameters).rows():
-        yield int(workspace), str(trace_id)
+def unassigned_traces(
+    engine: Engine, service: str, version: str, *, after: TraceKey = BEFORE_ALL, limit: int
+) -> list[TraceKey]:
+    """Traces with a run that no release could be named for, of one service and version: to be assembled again.
+
+    They come in the order of workspace and trace id, at most ``limit`` of those after one.
+    """
+    parameters = {"service": service, "version": version, "workspace": after[0], "trace_id": after[1], "limit": limit}
+    rows = engine.query(_UNASSIGNED, parameters).rows()
+    return [(int(workspace), str(trace_id)) for workspace, trace_id in rows]
 
 
 _SERVICES = """

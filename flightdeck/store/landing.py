@@ -140,7 +140,7 @@ def prepare(
 
     Args:
         engine: a store whose numbered migrations have been applied.
-        retention_days: how long spans are kept after landing.
+        retention_days: how long spans are kept after landing, and what assembly found of them after it was written.
         tenant_keys: a workspace's own attributes for the tenant.
         task_keys: and for the task.
     """
@@ -171,12 +171,18 @@ def _make_spans(engine: Engine, retention_days: int) -> None:
     described = engine.query(f"DESCRIBE TABLE {SPANS}")
     for name in columns.keys() - set(described.column("name")):
         engine.command(f"ALTER TABLE {SPANS} ADD COLUMN IF NOT EXISTS {name} {columns[name]}")
+    _keep(engine, SPANS, ttl, retention_days)
+    _keep(engine, "findings", f"written + INTERVAL {retention_days} DAY", retention_days)
+
+
+def _keep(engine: Engine, table: str, ttl: str, days: int) -> None:
+    """Has a table keep its rows for so many days, if it does not already."""
     made = engine.query(
         "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {t:String}",
-        {"t": SPANS},
+        {"t": table},
     )
-    if f"toIntervalDay({retention_days})" not in made.column("create_table_query")[0]:
-        engine.command(f"ALTER TABLE {SPANS} MODIFY TTL {ttl}")
+    if f"toIntervalDay({days})" not in made.column("create_table_query")[0]:
+        engine.command(f"ALTER TABLE {table} MODIFY TTL {ttl}")
 
 
 def _drop_others(engine: Engine, table: str) -> None:

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 from flightdeck.errors import Invalid, StoreUnavailable
+from flightdeck.ingest import rounds
 from flightdeck.ingest.assembler import Assembler
 from flightdeck.ingest.check import check
 from flightdeck.ingest.commit import SpanCommit
@@ -27,6 +28,7 @@ from flightdeck.settings import AssemblySettings, BatchSettings
 from flightdeck.store import landing, runs, spans, writers
 from flightdeck.store.client import Engine
 from flightdeck.store.landing import Landing
+from flightdeck.store.precedence import assembly_version
 from flightdeck.store.writers import Life
 from tests import otlp
 from tests.landed import batch
@@ -450,14 +452,19 @@ def _fails(error: Exception) -> Callable[..., None]:
 # --- releases ---------------------------------------------------------------------------------------
 
 
-def test_registering_a_release_assembles_the_runs_that_had_none(engine: Engine, new_receiver: NewReceiver) -> None:
-    releases = KnownReleases()
-    receiver = new_receiver(releases=releases)
-    body = ExportTraceServiceRequest.FromString(export(agent(), call(2)))
+def of_service(*spans: OtlpSpan) -> bytes:
+    """A request of a service that no release is known for."""
+    body = ExportTraceServiceRequest.FromString(export(*spans))
     attributes = body.resource_spans[0].resource.attributes
     del attributes[:]
     attributes.extend([otlp.attribute("service.name", "support-bot"), otlp.attribute("service.version", "1.4.0")])
-    receiver.land(body.SerializeToString())
+    return body.SerializeToString()
+
+
+def test_registering_a_release_assembles_the_runs_that_had_none(engine: Engine, new_receiver: NewReceiver) -> None:
+    releases = KnownReleases()
+    receiver = new_receiver(releases=releases)
+    receiver.land(of_service(agent(), call(2)))
     receiver.round()
     assert inputs(engine) == []
     releases.add("rel_00000000000a", agent_id="support-bot", version="1.4.0", registered_us=START_US)
@@ -467,6 +474,50 @@ def test_registering_a_release_assembles_the_runs_that_had_none(engine: Engine, 
     answer = engine.query("SELECT release_id, agent_id, input_tokens FROM runs FINAL WHERE NOT is_deleted")
     assert list(answer.rows()) == [("rel_00000000000a", "support-bot", 301)]
     assert found(engine) == []
+
+
+def test_a_release_registered_late_gets_its_last_trace_too(
+    engine: Engine, new_receiver: NewReceiver, clock: Clock
+) -> None:
+    """More traces wait for a release than are taken at once; those before the last have lost their spans."""
+    releases = KnownReleases()
+    receiver = new_receiver(releases=releases, max_spans=200_000)
+    last = b"\xff" * 16
+    receiver.land(of_service(agent(trace_id=last), call(2, trace_id=last)))
+    receiver.round()
+    version = assembly_version(1, START_US)
+    engine.command(
+        "INSERT INTO findings (key, trace_id, version, `found.kind`, `found.id`, `found.release_id`, `found.agent_id`, "
+        "`found.environment`, `found.service_name`, `found.service_version`, `found.timestamp_us`) "
+        f"SELECT number, leftPad(toString(number), 32, '0'), {version}, ['unassigned'], [''], [''], [''], [''], "
+        "['support-bot'], ['1.4.0'], [0] FROM numbers(100000)"
+    )
+    releases.add("rel_00000000000a", agent_id="support-bot", version="1.4.0", registered_us=START_US)
+    clock.pass_us(SETTLE_US)
+    receiver.rounds.assign()
+    for _ in range(2):
+        receiver.round()
+    assert inputs(engine) == [301]
+
+
+def test_no_more_traces_wait_for_their_release_than_may_wait(
+    engine: Engine, new_receiver: NewReceiver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "MOST_WAITING", 2)
+    releases = KnownReleases()
+    receiver = new_receiver(releases=releases)
+    for number in range(5):
+        trace = bytes([number + 1]) * 16
+        receiver.land(of_service(agent(trace_id=trace), call(2, trace_id=trace)))
+    receiver.round()
+    assert inputs(engine) == []
+    releases.add("rel_00000000000a", agent_id="support-bot", version="1.4.0", registered_us=START_US)
+    clock.pass_us(SETTLE_US)
+    receiver.rounds.assign()
+    for assembled_traces in (2, 4, 5):
+        assert receiver.rounds.waiting <= 2
+        receiver.round()
+        assert len(inputs(engine)) == assembled_traces
 
 
 # --- the thread -------------------------------------------------------------------------------------

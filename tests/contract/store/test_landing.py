@@ -13,10 +13,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 from flightdeck.errors import Invalid
 from flightdeck.ingest.check import suffix
+from flightdeck.otel.runs import Finding, FindingKind
 from flightdeck.otel.spans import SPAN_FIELDS, Span
-from flightdeck.store import landing, spans
+from flightdeck.store import findings, landing, spans
 from flightdeck.store.client import Engine
 from flightdeck.store.landing import Landing
+from flightdeck.store.precedence import assembly_version
 from flightdeck.store.spans import Touch
 from tests import otlp
 from tests.landed import WRITER, batch, length, request
@@ -287,10 +289,23 @@ def test_a_field_that_is_new_gets_its_column_and_old_rows_its_default(engine: En
     assert [span.run_error_type for span in stored(engine)] == ["", ""]
 
 
-def test_another_retention_changes_the_table(engine: Engine, way_in: Landing) -> None:
+@pytest.mark.parametrize("table", ["spans", "findings"])
+def test_another_retention_changes_the_table(engine: Engine, way_in: Landing, table: str) -> None:
     landing.prepare(engine, retention_days=7)
     made = engine.query(
-        "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'spans'"
+        "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {t:String}",
+        {"t": table},
     )
     assert "toIntervalDay(7)" in made.data[0][0]
     assert "toIntervalDay(30)" not in made.data[0][0]
+
+
+def test_what_was_found_of_spans_goes_when_they_do(engine: Engine) -> None:
+    """A finding is dated by its version: one from before the column has a date, too."""
+    landing.prepare(engine, retention_days=7)
+    lost = Finding(FindingKind.UNASSIGNED, "", "", "", "", "bot", "1", NOW_US)
+    for number, days in enumerate((8, 6)):
+        found = {(0, f"{number:032x}"): [lost]}
+        findings.replace(engine, found, dict.fromkeys(found, assembly_version(3, NOW_US - days * DAY_US)))
+    engine.command("OPTIMIZE TABLE findings FINAL")
+    assert findings.unassigned_traces(engine, "bot", "1", limit=9) == [(0, f"{1:032x}")]

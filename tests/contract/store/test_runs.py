@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace as replaced
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -363,13 +364,24 @@ class TestQuality:
             ],
             now_us=NOON_US,
         )
-        assert list(unassigned_traces(engine, "support", "1.4.0")) == [(0, f"{1:032x}")]
+        assert unassigned_traces(engine, "support", "1.4.0", limit=9) == [(0, f"{1:032x}")]
         assert quality(engine, cohort()).unassigned == 2
         assert quality(engine, cohort(), agent_id="support").unassigned == 2
         assert quality(engine, cohort(), agent_id="another").unassigned == 0
         assert quality(engine, cohort(environment="staging")).unassigned == 0
         replace(engine, [traced(run(1), spans=4)], now_us=NOON_US)
-        assert list(unassigned_traces(engine, "support", "1.4.0")) == []
+        assert unassigned_traces(engine, "support", "1.4.0", limit=9) == []
+
+    def test_unassigned_traces_come_in_portions_over_the_workspaces(self, engine: Engine) -> None:
+        lost = finding(FindingKind.UNASSIGNED, release_id="")
+        keys = [(0, f"{1:032x}"), (0, f"{5:032x}"), (1, f"{2:032x}"), (1, f"{5:032x}"), (3, f"{0:032x}")]
+        traces = [replaced(traced(trace_id=trace_id, findings=(lost,)), workspace=of) for of, trace_id in keys]
+        replace(engine, traces, now_us=NOON_US)
+        found, after = [], (0, "")
+        while portion := unassigned_traces(engine, "support", "1.4.0", after=after, limit=2):
+            found.append(portion)
+            after = portion[-1]
+        assert found == [keys[:2], keys[2:4], keys[4:]]
 
     def test_releases_with_runs_are_seen_registered_or_not(self, engine: Engine) -> None:
         assert not has_runs(engine, RELEASE)
