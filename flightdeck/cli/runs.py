@@ -14,6 +14,7 @@ from flightdeck.errors import Invalid
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 CHUNK = 1_000
+SHOWN = 5
 """Events per request."""
 
 
@@ -58,21 +59,20 @@ def ingest(path: Path) -> None:
       flightdeck runs ingest events.jsonl
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
     events = list(_checked(path))
-    inserted = duplicates = 0
-    conflicts: list[Any] = []
+    inserted = duplicates = conflicts = 0
+    named: list[str] = []
     with api() as flightdeck:
         for start in range(0, len(events), CHUNK):
             counts = flightdeck.post("/v1/events", {"events": events[start : start + CHUNK]})
             inserted += counts["inserted"]
             duplicates += counts.get("duplicates", 0)
-            conflicts += counts.get("conflicts", [])
+            conflicts += counts.get("conflicts", 0)
+            named += counts.get("conflicting_run_ids", [])[:SHOWN]
     click.echo(f"Inserted {inserted} events")
     if duplicates:
         click.echo(f"{duplicates} were known already.", err=True)
     if conflicts:
-        click.echo(
-            f"{len(conflicts)} have a known run_id but other content; the first stays: {conflicts[:5]}", err=True
-        )
+        click.echo(f"{conflicts} have a known run_id but other content; the first stays: {named[:SHOWN]}", err=True)
 
 
 @runs.command("list")

@@ -55,11 +55,15 @@ class Runs(BaseModel):
 
 
 class Ingested(BaseModel):
-    """The answer of ``POST /v1/events``. ``conflicts`` are run ids that are known with other content."""
+    """The answer of ``POST /v1/events``: how many events were new, known, or of a known run with other content.
+
+    ``conflicting_run_ids`` names the runs of the first 1,000 conflicts.
+    """
 
     inserted: int
     duplicates: int
-    conflicts: list[str]
+    conflicts: int
+    conflicting_run_ids: list[str]
 
 
 Documented = dict[int | str, dict[str, Any]]

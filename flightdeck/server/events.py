@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -18,6 +17,8 @@ from flightdeck.server.errors import LONGEST_UNREADABLE, unreadable
 MOST_UNAUTHORISED = 1024 * 1024
 """Bytes that are read of a caller who may not write, only to tell a malformed body from a refusal, as 1.3 does."""
 
+MOST_NAMED = 1_000
+"""Conflicts that an answer names."""
 
 _EVENTS = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/RunEvent"}}
 _BODY = {"type": "object", "required": ["events"], "properties": {"events": _EVENTS}}
@@ -32,7 +33,8 @@ def router(app: App) -> APIRouter:
     async def ingest(request: Request) -> Response:
         """Stores RunEvents, all of a request or none; answers when they are stored.
 
-        ``inserted`` were new, ``duplicates`` known, ``conflicts`` are the run ids that are known with other content.
+        ``inserted`` were new, ``duplicates`` known, ``conflicts`` have a known run id but other content (the first
+        stays); ``conflicting_run_ids`` names the runs of the first 1,000 of these.
         """
         try:
             may_write(app.access, request)
@@ -45,7 +47,14 @@ def router(app: App) -> APIRouter:
         except MalformedBody as error:
             return unreadable(error.problems)
         counts = await asyncio.wrap_future(committed)
-        return JSONResponse(asdict(counts))
+        return JSONResponse(
+            {
+                "inserted": counts.inserted,
+                "duplicates": counts.duplicates,
+                "conflicts": len(counts.conflicts),
+                "conflicting_run_ids": counts.conflicts[:MOST_NAMED],
+            }
+        )
 
     return routes
 

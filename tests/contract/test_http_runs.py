@@ -53,7 +53,7 @@ def runs(api: TestClient, release_id: str, **query: Any) -> Any:
 
 def test_an_event_comes_back_with_1_3s_keys_and_ours(api, release):
     sent = event(release)
-    assert post(api, sent).json() == {"inserted": 1, "duplicates": 0, "conflicts": []}
+    assert post(api, sent).json() == {"inserted": 1, "duplicates": 0, "conflicts": 0, "conflicting_run_ids": []}
     page = runs(api, release)
     assert (page["matched_total"], page["returned"], page["truncated"]) == (1, 1, False)
     (got,) = page["events"]
@@ -103,8 +103,17 @@ def test_counts_are_exact_within_and_between_requests(api, release):
     assert post(api, known, changed, new, new).json() == {
         "inserted": 1,
         "duplicates": 2,
-        "conflicts": [known["run_id"]],
+        "conflicts": 1,
+        "conflicting_run_ids": [known["run_id"]],
     }
+
+
+def test_conflicts_are_counted_exactly_and_the_first_1000_named(api, release):
+    known = event(release)
+    post(api, known)
+    answer = post(api, *({**known, "tenant_id": f"other {number}"} for number in range(1_001))).json()
+    assert (answer["inserted"], answer["duplicates"], answer["conflicts"]) == (0, 0, 1_001)
+    assert answer["conflicting_run_ids"] == [known["run_id"]] * 1_000
 
 
 def test_a_run_start_is_listed_and_its_run_end_completes_it(api, release):
@@ -114,7 +123,7 @@ def test_a_run_start_is_listed_and_its_run_end_completes_it(api, release):
     assert runs(api, release)["data_quality"]["incomplete"] == 1
     assert post(api, {**begun, "type": "run_end"}).json()["inserted"] == 1
     assert [e["type"] for e in runs(api, release)["events"]] == ["run_end"]
-    assert post(api, begun).json() == {"inserted": 0, "duplicates": 1, "conflicts": []}
+    assert post(api, begun).json() == {"inserted": 0, "duplicates": 1, "conflicts": 0, "conflicting_run_ids": []}
 
 
 def test_runs_are_listed_newest_first_a_page_at_a_time(api, release):

@@ -217,7 +217,12 @@ def _events(server: Server, senders: Senders) -> Iterator[None]:
             events = run_events(EVENTS_A_REQUEST)
             answer = _post(client, "/v1/events", senders, json={"events": events})
             if answer is not None:
-                assert answer.json() == {"inserted": len(events), "duplicates": 0, "conflicts": []}
+                assert answer.json() == {
+                    "inserted": len(events),
+                    "duplicates": 0,
+                    "conflicts": 0,
+                    "conflicting_run_ids": [],
+                }
                 senders.note_events(events)
             yield
 

@@ -77,7 +77,10 @@ def courier_on(counters, clock):
 
 
 def test_accepted_runs_are_counted_as_the_server_counts_them(courier_on, counters):
-    wire = FakeWire(lambda _: answer(200, {"inserted": 5, "duplicates": 2, "conflicts": ["7"]}))
+    told = {"inserted": 5, "duplicates": 2, "conflicts": 1, "conflicting_run_ids": ["7"]}
+    wire = FakeWire(lambda _: answer(200, told))
+        lambda _: answer(200, {"inserted": 5, "duplicates": 2, "conflicts": 1, "conflicting_run_ids": ["7"]})
+    )
     assert courier_on(wire).deliver(EVENTS) == []
     assert (counters.runs_inserted, counters.runs_duplicate, counters.runs_conflicting) == (5, 2, 1)
 
@@ -173,7 +176,7 @@ def test_a_server_that_can_not_read_gzip_gets_plain_bodies_from_then_on(courier_
     assert counters.runs_inserted == 16
 
 
-@pytest.mark.parametrize("garbage", [b"", b"<html>", b"[]", b"null", b'{"inserted": "many", "conflicts": 3}'])
+@pytest.mark.parametrize("garbage", [b"", b"<html>", b"[]", b"null", b'{"inserted": "many", "conflicts": "many"}'])
 def test_an_accepting_answer_that_says_nothing_counts_the_batch(courier_on, counters, garbage):
     assert courier_on(FakeWire(lambda _: Answer(200, garbage, {}))).deliver(EVENTS) == []
     assert counters.runs_inserted == 8

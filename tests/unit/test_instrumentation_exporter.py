@@ -53,7 +53,7 @@ class FakeServer:
             new = [RunEvent.model_validate(event) for event in json.loads(plain)["events"]]
             self.events += new
             self.arrived.notify_all()
-            return Answer(200, json.dumps({"inserted": len(new), "duplicates": 0, "conflicts": []}).encode(), {})
+            return Answer(200, json.dumps({"inserted": len(new), "duplicates": 0, "conflicts": 0}).encode(), {})
 
     def wait_for(self, count: int) -> list[RunEvent]:
         with self.arrived:

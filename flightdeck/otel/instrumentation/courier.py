@@ -119,12 +119,12 @@ class Courier:
 
     def _accepted(self, answer: Answer, batch: Sequence[bytes]) -> None:
         counts = _object(answer.body)
-        conflicts = counts.get("conflicts")
+        conflicts = _count(counts.get("conflicts"), 0)
         self._counters.runs_inserted += _count(counts.get("inserted"), len(batch))
         self._counters.runs_duplicate += _count(counts.get("duplicates"), 0)
-        if isinstance(conflicts, list) and conflicts:
-            self._counters.runs_conflicting += len(conflicts)
-            self._log.warn(f"{len(conflicts)} run(s) are known with other content; the first stays")
+        if conflicts:
+            self._counters.runs_conflicting += conflicts
+            self._log.warn(f"{conflicts} run(s) are known with other content; the first stays")
 
 
 def _accepts(status: int) -> bool:

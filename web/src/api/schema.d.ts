@@ -230,7 +230,8 @@ export interface paths {
          * Ingest
          * @description Stores RunEvents, all of a request or none; answers when they are stored.
          *
-         *     ``inserted`` were new, ``duplicates`` known, ``conflicts`` are the run ids that are known with other content.
+         *     ``inserted`` were new, ``duplicates`` known, ``conflicts`` have a known run id but other content (the first
+         *     stays); ``conflicting_run_ids`` names the runs of the first 1,000 of these.
          */
         post: operations["ingest_v1_events_post"];
         delete?: never;
@@ -1067,7 +1068,9 @@ export interface components {
         };
         /**
          * Ingested
-         * @description The answer of ``POST /v1/events``. ``conflicts`` are run ids that are known with other content.
+         * @description The answer of ``POST /v1/events``: how many events were new, known, or of a known run with other content.
+         *
+         *     ``conflicting_run_ids`` names the runs of the first 1,000 conflicts.
          */
         Ingested: {
             /** Inserted */
@@ -1075,7 +1078,9 @@ export interface components {
             /** Duplicates */
             duplicates: number;
             /** Conflicts */
-            conflicts: string[];
+            conflicts: number;
+            /** Conflicting Run Ids */
+            conflicting_run_ids: string[];
         };
         /**
          * Listed
