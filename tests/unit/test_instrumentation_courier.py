@@ -79,8 +79,6 @@ def courier_on(counters, clock):
 def test_accepted_runs_are_counted_as_the_server_counts_them(courier_on, counters):
     told = {"inserted": 5, "duplicates": 2, "conflicts": 1, "conflicting_run_ids": ["7"]}
     wire = FakeWire(lambda _: answer(200, told))
-        lambda _: answer(200, {"inserted": 5, "duplicates": 2, "conflicts": 1, "conflicting_run_ids": ["7"]})
-    )
     assert courier_on(wire).deliver(EVENTS) == []
     assert (counters.runs_inserted, counters.runs_duplicate, counters.runs_conflicting) == (5, 2, 1)
 
