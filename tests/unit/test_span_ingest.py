@@ -13,7 +13,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from flightdeck.errors import Invalid, TooLarge
 from flightdeck.ingest.commit import SpanCommit
 from flightdeck.ingest.spans import SpanIngest
-from flightdeck.otel.receiver import Caller
+from flightdeck.otel.receiver import Caller, Receiver, logs, metrics, wire
 from flightdeck.otel.receiver.counters import Counters
 from flightdeck.settings import BatchSettings
 
@@ -68,6 +68,23 @@ def test_what_could_stall_the_event_loop_is_checked_in_a_thread(watched, kib):
     watched.take(EMPTY_RESOURCE * (kib * KIB // 2))
     assert watched.threads
     assert threading.current_thread() not in watched.threads
+
+
+@pytest.mark.parametrize("signal", [logs, metrics], ids=["logs", "metrics"])
+@pytest.mark.parametrize("kib", [64, 65])
+def test_logs_and_metrics_do_not_stall_it_either(monkeypatch, signal, kib):
+    threads = []
+
+    def watched(*arguments):
+        threads.append(threading.current_thread())
+        bound(*arguments)
+
+    bound = wire.bound
+    monkeypatch.setattr(wire, "bound", watched)
+    receiver = Receiver(sink=None, access=None)
+    asyncio.run(signal.take(receiver, EMPTY_RESOURCE * (kib * KIB // 2), Caller("http")))
+    assert len(threads) == 1
+    assert (threads == [threading.current_thread()]) is (kib == 64)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from google.protobuf.json_format import MessageToJson
 from starlette.requests import ClientDisconnect
 
-from flightdeck.errors import Retryable, Unauthenticated
-from flightdeck.otel.receiver.compression import CODINGS, decompress, too_large
+from flightdeck.errors import Unauthenticated
+from flightdeck.otel.receiver import body
+from flightdeck.otel.receiver.compression import CODINGS, decompress
 from flightdeck.otel.receiver.gate import Held
+from flightdeck.otel.receiver.inline import INLINE_BYTES
 from flightdeck.otel.receiver.receiver import MIB, Caller, Outcome, Receiver
 from flightdeck.otel.receiver.signals import SIGNALS, Signal
 from flightdeck.otel.receiver.status import Unsupported, failure
@@ -24,15 +26,12 @@ from flightdeck.otel.receiver.status import Unsupported, failure
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 MAX_BYTES = 64 * MIB
-# Bodies up to this size are decoded at once; above it, in a thread, so that a large one does not hold up all others.
-INLINE_BYTES = 64 * 1024
+# Of the bodies that threads decode (otel/receiver/inline.py says which).
 DECODING_AT_ONCE = 2
-# What a sender holds while it sends is taken from all others, so it has to come to an end.
-BODY_TIMEOUT_S = 60.0
 CLIENT_CLOSED = 499
 
 
-def router(receiver: Receiver, *, max_bytes: int = MAX_BYTES, body_timeout_s: float = BODY_TIMEOUT_S) -> APIRouter:
+def router(receiver: Receiver, *, max_bytes: int = MAX_BYTES, body_timeout_s: float = body.TIMEOUT_S) -> APIRouter:
     """The routes of the three signals.
 
     Args:
@@ -56,7 +55,7 @@ def router(receiver: Receiver, *, max_bytes: int = MAX_BYTES, body_timeout_s: fl
     return routes
 
 
-def app(receiver: Receiver, *, max_bytes: int = MAX_BYTES, body_timeout_s: float = BODY_TIMEOUT_S) -> FastAPI:
+def app(receiver: Receiver, *, max_bytes: int = MAX_BYTES, body_timeout_s: float = body.TIMEOUT_S) -> FastAPI:
     """The application of the OTLP/HTTP port: the routes of :func:`router` and nothing else."""
     small = FastAPI(title="FlightDeck OTLP receiver", openapi_url=None, docs_url=None, redoc_url=None)
     small.include_router(router(receiver, max_bytes=max_bytes, body_timeout_s=body_timeout_s))
@@ -88,8 +87,8 @@ class _Door:
             try:
                 caller = self._admit(request)
                 with self.receiver.gate.enter() as held:
-                    body, warning = await self._decoded(signal, request, held, json=json)
-                    outcome = await signal.take(self.receiver, body, caller)
+                    message, warning = await self._decoded(signal, request, held, json=json)
+                    outcome = await signal.take(self.receiver, message, caller)
             except ClientDisconnect:
                 return Response(status_code=CLIENT_CLOSED)  # nobody reads it
             except Exception as error:  # noqa: BLE001 - the edge: every fault becomes an answer
@@ -111,14 +110,14 @@ class _Door:
 
     async def _decoded(self, signal: Signal, request: Request, held: Held, *, json: bool) -> tuple[bytes, str]:
         """The body as plain protobuf bytes, and a warning about it or ""."""
-        raw = await self._read(request, held)
+        raw = await body.read(request, held, max_bytes=self.max_bytes, timeout_s=self.body_timeout_s)
         coding = request.headers.get("content-encoding", "").strip().lower()
         if not json and not coding:
             return raw, ""
 
         def decode() -> tuple[bytes, str]:
-            body = decompress(raw, coding, self.max_bytes)
-            return _from_json(signal, body) if json else (body, "")
+            plain = decompress(raw, coding, self.max_bytes)
+            return _from_json(signal, plain) if json else (plain, "")
 
         if len(raw) <= INLINE_BYTES and not coding:
             made, warning = decode()
@@ -128,33 +127,14 @@ class _Door:
         held.grow(len(made))
         return made, warning
 
-    async def _read(self, request: Request, held: Held) -> bytes:
-        """The body as it is sent, or an error as soon as it is too long, too slow, or the receiver full."""
-        length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self.max_bytes:
-            raise too_large(self.max_bytes)
-        chunks = []
-        size = 0
-        try:
-            async with asyncio.timeout(self.body_timeout_s):
-                async for chunk in request.stream():
-                    size += len(chunk)
-                    if size > self.max_bytes:
-                        raise too_large(self.max_bytes)
-                    held.grow(len(chunk))
-                    chunks.append(chunk)
-        except TimeoutError as error:
-            raise Retryable(f"The body did not arrive within {self.body_timeout_s:g} seconds.") from error
-        return b"".join(chunks)
-
 
 def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _from_json(signal: Signal, body: bytes) -> tuple[bytes, str]:
-    made = signal.from_json(body)
-    strangers = [] if made else signal.from_json.strangers(body)
+def _from_json(signal: Signal, plain: bytes) -> tuple[bytes, str]:
+    made = signal.from_json(plain)
+    strangers = [] if made else signal.from_json.strangers(plain)
     return made, f"Nothing in the body belongs to {signal.path}: {', '.join(strangers)}." if strangers else ""
 
 

@@ -11,11 +11,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from google.protobuf.message import DecodeError
 
 from flightdeck.errors import FlightDeckError, Invalid
-from flightdeck.otel.receiver import wire
+from flightdeck.otel.receiver import inline, wire
 from flightdeck.otel.receiver.counters import Fate
 from flightdeck.otel.receiver.edge_pb2 import AnyValue, LogRecord, Logs
 from flightdeck.otel.receiver.receiver import Caller, Outcome, Receiver
@@ -62,7 +63,7 @@ async def take(receiver: Receiver, body: bytes, caller: Caller) -> Outcome:
         Invalid: the bytes are no such request.
         TooLarge: more records than one request may have.
     """
-    reading = read(body, workspace=caller.workspace, now_ns=receiver.clock_ns())
+    reading = await inline.read(partial(read, workspace=caller.workspace, now_ns=receiver.clock_ns()), body)
     counters, transport = receiver.counters, caller.transport
     if reading.scores:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError
 
 from flightdeck.errors import Invalid
-from flightdeck.otel.receiver import wire
+from flightdeck.otel.receiver import inline, wire
 from flightdeck.otel.receiver.edge_pb2 import Metric, Metrics
 from flightdeck.otel.receiver.receiver import Caller, Outcome, Receiver
 
@@ -22,7 +22,7 @@ async def take(receiver: Receiver, body: bytes, caller: Caller) -> Outcome:
         Invalid: the bytes are no such request.
         TooLarge: more data points than one request may have.
     """
-    points = count(body)
+    points = await inline.read(count, body)
     receiver.counters.add("dropped", "metric_points", points, caller.transport)
     if not points:
         return Outcome(0)
