@@ -38,7 +38,13 @@ class Former:
     def _run(self, command: list[str], folder: Path, env: Mapping[str, str] | None = None) -> str:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("FLIGHTDECK_", "PYTHON"))}
         done = subprocess.run(
-            command, cwd=folder, env={**clean, **(env or {})}, capture_output=True, text=True, timeout=RUN_S
+            command,
+            cwd=folder,
+            env={**clean, **(env or {})},
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=RUN_S,
         )
         assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
@@ -53,7 +59,7 @@ def installed() -> Former:
         if not ready.exists():
             shutil.rmtree(HOME, ignore_errors=True)
             for command in _commands():
-                done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S)
+                done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=INSTALL_S)
                 if done.returncode and any(word in done.stderr.lower() for word in _UNREACHABLE):
                     raise Unavailable(done.stderr.strip().splitlines()[-1])
                 assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,9 +87,7 @@ def _bring_over(former: FormerWorkspace) -> Report:
 @contextmanager
 def _progress(former: FormerWorkspace, label: str) -> Iterator[Callable[[int], None]]:
     """On a terminal a bar on stderr, else nothing."""
-    with click.progressbar(
-        length=former.count_events(), label=label, file=click.get_text_stream("stderr"), show_pos=True
-    ) as bar:
+    with click.progressbar(length=former.count_events(), label=label, file=sys.stderr, show_pos=True) as bar:
         yield bar.update
 
 
@@ -96,7 +95,7 @@ def _print(report: Report, target: str, *, dry_run: bool) -> None:
     click.echo(f"{'Would import' if dry_run else 'Imported'} {target}")
     for name, count in report.counts.items():
         line = f"  {name:<16} {count.found:>9}"
-        told = f"  {count.new} new, {count.present} here before or not taken" if count.present else f"  {count.new} new"
+        told = f"  {count.new} new, {count.present} here before" + (f", {count.left} left out" if count.left else "")
         click.echo(line if dry_run else line + told)
     for note in report.notes:
         click.echo(f"WARNING: {note}", err=True)

@@ -46,15 +46,16 @@ class EventsIn:
 
 @dataclass(slots=True)
 class Count:
-    """What became of the things of one kind: ``found`` in the old workspace, ``new`` here, ``present`` before."""
+    """What became of the things of one kind: ``found`` in the old workspace, ``new`` here, ``left`` out."""
 
     found: int = 0
     new: int = 0
+    left: int = 0
 
     @property
     def present(self) -> int:
         """How many were here already."""
-        return self.found - self.new
+        return self.found - self.new - self.left
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ def survey(source: FormerWorkspace, check: Callable[[bytes], object], progress: 
         Invalid: something of the old workspace can't be read.
     """
     report = Report(notes=_notes(source))
-    found = {
+    found: dict[str, Sequence[object]] = {
         "releases": source.releases(),
         "pricing imports": source.pricing(),
         "policies": source.policies(),
@@ -124,9 +125,9 @@ def bring_over(source: FormerWorkspace, ledger: Ledger, events: EventsIn, progre
     counts["pricing imports"] = _pricing(source, ledger)
     counts["policies"] = _policies(source, ledger, report)
     decisions, live = source.decisions(), source.live()
-    pointers = len(ledger.decisions.pointers())
+    own = {(pointer.agent_id, pointer.environment) for pointer in ledger.decisions.pointers()}
     counts["decisions"] = Count(len(decisions), ledger.decisions.adopt(decisions, live))
-    counts["live releases"] = Count(len(live), len(ledger.decisions.pointers()) - pointers)
+    counts["live releases"] = Count(len(live), len(set(live) - own))
     here = {request.request_id for request in ledger.requests.list(limit=_EVERYTHING)}
     requests = source.requests()
     counts["requests"] = Count(len(requests))
@@ -140,6 +141,7 @@ def bring_over(source: FormerWorkspace, ledger: Ledger, events: EventsIn, progre
         counts["events"].found += len(batch)
         counts["events"].new += _ingest(batch, events, report)
         progress(len(batch))
+    counts["events"].left = report.left_out + len(report.conflicts)
     _verify(source, ledger, releases, events, report)
     return report
 
@@ -179,6 +181,7 @@ def _policies(source: FormerWorkspace, ledger: Ledger, report: Report) -> Count:
     count = Count(len(theirs))
     if set(here) - set(theirs):
         report.notes.append("This workspace has a policy of its own; it stays the active one.")
+        count.left = len(set(theirs) - set(here))
         return count
     for policy, at in source.policies():
         if (policy.policy_id, at) not in here:

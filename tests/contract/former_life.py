@@ -8,10 +8,11 @@ import asyncio
 import inspect
 import json
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import httpx
+
 from flightdeck.models import RunEvent, RunEventMetrics, RunEventModelUsage, RunEventRequest, RunEventUsage
 from flightdeck.sdk import AsyncFlightdeckClient, FlightdeckClient
 
@@ -37,7 +38,7 @@ def refused(name, **kwargs):
 
 def event(release_id, number, output_tokens):
     return RunEvent(
-        timestamp=datetime.now(timezone.utc),
+        timestamp=datetime.now(UTC),
         agent_id="agent_x",
         release_id=release_id,
         run_id=f"{kind}-{release_id}-{number}",

@@ -1,0 +1,196 @@
+"""A workspace that the real 1.3.0 made comes over whole, and its diffs say the same, apart from D1, D2 and D3."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.contract.commands import run
+from tests.contract.former_parts import CAUSES, Old, expected, made
+from tests.former import Former
+from tests.serving import serving
+
+EXACT = 1e-9
+METRICS = ("cost_per_run_usd", "latency_ms_avg", "error_rate")
+
+
+@pytest.fixture(scope="module")
+def old(former: Former, tmp_path_factory: pytest.TempPathFactory) -> Old:
+    """3,220 events, decisions of every kind, requests, a webhook."""
+    old = made(former, tmp_path_factory.mktemp("former") / "old", runs=400)
+    _live(old)
+    return old
+
+
+def _live(old: Old) -> None:
+    """Promotes, rolls back, asks, confirms, is blocked."""
+    baseline, candidate = old.releases["plain"]
+    how = ("--env", "local", "--window", "7d", "--reason")
+    old.flightdeck("release", "promote", baseline, *how, "the first")
+    old.flightdeck("release", "promote", candidate, *how, "better\nand more")
+    old.flightdeck("release", "rollback", baseline, *how, "not better")
+    (old.folder / "never.yaml").write_text("policy_id: never\nmax_cost_per_run_usd: 0\nmin_low_runs: 0\n")
+    old.flightdeck("policy", "set", "never.yaml")
+    with pytest.raises(AssertionError, match="Promotion blocked by policy"):
+        old.flightdeck("release", "promote", candidate, *how, "blocked")
+    old.flightdeck("policy", "set", "policy.yaml")
+    old.configure(promotion_requires_approval="true")
+    confirmed = old.flightdeck("release", "promote-request", candidate, *how, "please")
+    request_id = confirmed.splitlines()[0].removeprefix("request_id=")
+    old.flightdeck("release", "promote-confirm", request_id, "--approval-reason", "seen")
+    old.flightdeck("release", "promote-request", baseline, *how, "still waits")
+    old.flightdeck("webhook", "add", "--url", "https://example.com/hook", "--event", "promote.succeeded")
+
+
+@pytest.fixture
+def imported(old: Old, initialised: Path) -> str:
+    """What the import into a new workspace, the current folder, printed."""
+    before = _digest(old)
+    result = run("import-sqlite", str(old.folder))
+    assert result.exit_code == 0, result.output
+    assert _digest(old) == before
+    return result.output
+
+
+def _digest(old: Old) -> str:
+    return hashlib.sha256((old.folder / ".flightdeck" / "flightdeck.db").read_bytes()).hexdigest()
+
+
+def _line(output: str, name: str) -> list[str]:
+    return next(line for line in output.splitlines() if line.strip().startswith(name)).split()
+
+
+def test_everything_comes_over_and_is_counted(old: Old, imported: str) -> None:
+    events, foreign = len(old.events), 4
+    assert _line(imported, "events")[1:4] == [str(events), str(events - foreign), "new,"]
+    assert f"{foreign} events can't be taken here" in imported
+    assert "1,000 times too high" in imported
+    info = json.loads(run("workspace", "info", "--json").output)
+    theirs = json.loads(old.flightdeck("workspace", "info", "--json"))
+    same = ("releases_total", "actions_total", "promoted_pointers_total", "pricing_tables_total", "webhooks_configured")
+    assert [info[key] for key in same] == [theirs[key] for key in same]
+    assert (theirs["run_events_total"], info["run_events_total"]) == (events, events - foreign)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("release", "list"),
+        ("release", "history"),
+        ("policy", "show"),
+        ("pricing", "show", "--provider", "openai", "--version", "mine"),
+        ("pricing", "show", "--provider", "openai", "--version", "flightdeck-bundled-2026-05"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_prints_what_it_printed_before(old: Old, imported: str, command: tuple[str, ...]) -> None:
+    assert run(*command).output == old.flightdeck(*command)
+
+
+def test_releases_are_the_same_to_the_checksum(old: Old, imported: str) -> None:
+    release_id = old.releases["plain"][0]
+    theirs = old.flightdeck("release", "show", release_id)
+    assert json.loads(run("release", "show", release_id).output) == json.loads(theirs)
+    assert run("release", "verify", release_id, "--path", str(old.folder / "plain-1.0")).exit_code == 0
+
+
+def test_the_chain_holds_the_history_and_a_waiting_request_can_be_confirmed(old: Old, imported: str) -> None:
+    assert run("doctor").exit_code == 0
+    Path("flightdeck.yaml").write_text("promotion_requires_approval: true\n")
+    with sqlite3.connect(f"file:{old.folder}/.flightdeck/flightdeck.db?mode=ro", uri=True) as theirs:
+        waits = theirs.execute("SELECT request_id FROM promotion_requests WHERE status = 'pending'").fetchone()[0]
+        secret = theirs.execute("SELECT secret FROM webhooks").fetchone()[0]
+    with sqlite3.connect(".flightdeck/flightdeck.db") as ours:
+        assert ours.execute("SELECT secret FROM webhook").fetchone()[0] == secret
+        audit = "SELECT import_id, action, actor, reason, new_checksum FROM pricing_import{} ORDER BY import_id"
+        assert ours.execute(audit.format("")).fetchall() == theirs.execute(audit.format("_audit")).fetchall()
+    confirmed = run("release", "promote-confirm", waits, "--approval-reason", "seen here")
+    assert confirmed.exit_code == 0, confirmed.output
+    assert run("doctor").exit_code == 0
+
+
+def test_repeating_changes_nothing(old: Old, imported: str) -> None:
+    before = run("workspace", "info", "--json").output
+    again = run("import-sqlite", str(old.folder / ".flightdeck" / "flightdeck.db"))
+    assert again.exit_code == 0, again.output
+    assert all(" 0 new" in line for line in again.output.splitlines() if " new" in line)
+    assert run("workspace", "info", "--json").output == before
+
+
+@pytest.mark.parametrize("agent", CAUSES)
+def test_diffs_agree_apart_from_one_difference_each(old: Old, imported: str, agent: str) -> None:
+    """1.3's numbers are those of its own rules, ours those of one rule changed, both computed with fractions."""
+    _compare(old, agent)
+
+
+def _compare(old: Old, agent: str) -> None:
+    pair, cause = old.releases[agent], CAUSES[agent]
+    asked = ("release", "diff", *pair, "--window", "7d", "--output", "json")
+    theirs, ours = json.loads(old.flightdeck(*asked)), json.loads(run(*asked).output)
+    deviates = False
+    for side, release_id in zip(("baseline", "candidate"), pair, strict=True):
+        before, now = expected(old.events, release_id, {cause}), expected(old.events, release_id, set())
+        deviates |= before != now
+        assert theirs["samples"][f"{side}_runs"] == before["runs"]
+        assert ours["samples"][f"{side}_runs"] == now["runs"]
+        for metric in METRICS:
+            assert theirs["metrics"][f"{side}_{metric}"] == pytest.approx(float(before[metric]), rel=EXACT, abs=EXACT)
+            assert ours["metrics"][f"{side}_{metric}"] == pytest.approx(float(now[metric]), rel=EXACT, abs=EXACT)
+    assert deviates == bool(cause)
+    if not cause:
+        for name, value in theirs["metrics"].items():
+            assert ours["metrics"][name] == pytest.approx(value, rel=EXACT, abs=EXACT), name
+
+
+def test_what_1_3_could_not_compare_can_be_compared(old: Old, imported: str) -> None:
+    """D6: an unpriced model, or an event of another agent, made every diff of the release fail."""
+    for agent, unpriced in (("unpriced", 1), ("foreign", 0)):
+        asked = ("release", "diff", *old.releases[agent], "--window", "7d", "--output", "json")
+        with pytest.raises(AssertionError, match="Error"):
+            old.flightdeck(*asked)
+        assert json.loads(run(*asked).output)["samples"]["baseline_unpriced_runs"] == unpriced
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(old: Old, initialised: Path) -> None:
+    result = run("import-sqlite", str(old.folder), "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert _line(result.output, "events")[1:] == [str(len(old.events))]
+    assert "4 events can't be taken here" in result.output
+    assert [path.name for path in initialised.rglob("*")] == ["flightdeck.yaml"]
+
+
+def test_a_served_workspace_refuses(old: Old, initialised: Path) -> None:
+    with serving(initialised):
+        result = run("import-sqlite", str(old.folder))
+    assert (result.exit_code, "A server runs here" in result.output) == (1, True)
+
+
+def test_what_is_no_workspace_of_1_3_is_named(workspace: Path, old: Old) -> None:
+    (workspace / "text.db").write_text("no database at all, but long enough to be looked at " * 40)
+    sqlite3.connect(workspace / "other.db").execute("CREATE TABLE t (a)").connection.close()
+    with sqlite3.connect(workspace / "older.db") as older:
+        older.executescript("CREATE TABLE schema_migrations (version); CREATE TABLE releases (release_id)")
+        older.execute("INSERT INTO schema_migrations VALUES (3)")
+    for name, said in (
+        ("missing.db", "There is no file"),
+        ("text.db", "can't be read"),
+        ("other.db", "is no workspace of flightdeck-ai 1.3"),
+        ("older.db", "has schema version 3; only 5 can be imported"),
+    ):
+        result = run("import-sqlite", name)
+        assert (result.exit_code, said in result.output) == (1, True), result.output
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_hundred_thousand_events(former: Former, initialised: Path, tmp_path: Path) -> None:
+    old = made(former, tmp_path / "old", runs=12_500)
+    result = run("import-sqlite", str(old.folder))
+    assert result.exit_code == 0, result.output
+    assert _line(result.output, "events")[1:3] == [str(len(old.events)), str(len(old.events) - 4)]
+    for agent in CAUSES:
+        _compare(old, agent)
