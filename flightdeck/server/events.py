@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from flightdeck.app import App
-from flightdeck.errors import FlightDeckError, Permanent
-from flightdeck.ingest.events import MalformedBody, rows_of
+from flightdeck.errors import FlightDeckError, Permanent, Retryable
+from flightdeck.ingest.events import MOST_BYTES, MalformedBody, rows_of
+from flightdeck.otel.receiver.body import TIMEOUT_S, read
 from flightdeck.server import answers
 from flightdeck.server.auth import may_write
 from flightdeck.server.errors import LONGEST_UNREADABLE, unreadable
@@ -25,8 +26,8 @@ _BODY = {"type": "object", "required": ["events"], "properties": {"events": _EVE
 _OPENAPI = {"requestBody": {"required": True, "content": {"application/json": {"schema": _BODY}}}}
 
 
-def router(app: App) -> APIRouter:
-    """The route."""
+def router(app: App, *, body_timeout_s: float = TIMEOUT_S) -> APIRouter:
+    """The route. Bodies share the receiver's bound on memory, and have to arrive in time."""
     routes = APIRouter(tags=["runs"])
 
     @routes.post("/v1/events", openapi_extra=_OPENAPI, responses=answers.INGESTED)
@@ -39,14 +40,15 @@ def router(app: App) -> APIRouter:
         try:
             may_write(app.access, request)
         except Permanent as refusal:
-            return await _refuse(app, request, refusal)
-        body = await request.body()
-        try:
-            _is_json(request, body)
-            committed = await asyncio.to_thread(lambda: app.events().submit(body))
-        except MalformedBody as error:
-            return unreadable(error.problems)
-        counts = await asyncio.wrap_future(committed)
+            return await _refuse(app, request, refusal, body_timeout_s)
+        with app.receiver.gate.enter() as held:
+            body = await read(request, held, max_bytes=MOST_BYTES, timeout_s=body_timeout_s)
+            try:
+                _is_json(request, body)
+                committed = await asyncio.to_thread(lambda: app.events().submit(body))
+            except MalformedBody as error:
+                return unreadable(error.problems)
+            counts = await asyncio.wrap_future(committed)
         return JSONResponse(
             {
                 "inserted": counts.inserted,
@@ -69,18 +71,15 @@ def _is_json(request: Request, body: bytes) -> None:
         raise MalformedBody([{"type": "model_attributes_type", "loc": ["body"], "msg": message, "input": shown}])
 
 
-async def _refuse(app: App, request: Request, refusal: FlightDeckError) -> Response:
+async def _refuse(app: App, request: Request, refusal: FlightDeckError, timeout_s: float) -> Response:
     """The refusal, unless a short body is malformed, which is told first."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_UNAUTHORISED:
-            raise refusal
-    try:
-        _is_json(request, body)
-        await asyncio.to_thread(lambda: rows_of(body, app.ledger().release_index()))
-    except MalformedBody as error:
-        return unreadable(error.problems)
-    except Permanent:
-        pass
+    with app.receiver.gate.enter() as held:
+        try:
+            body = await read(request, held, max_bytes=MOST_UNAUTHORISED, timeout_s=timeout_s)
+            _is_json(request, body)
+            await asyncio.to_thread(lambda: rows_of(body, app.ledger().release_index()))
+        except MalformedBody as error:
+            return unreadable(error.problems)
+        except (Permanent, Retryable):
+            pass
     raise refusal
