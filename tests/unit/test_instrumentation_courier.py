@@ -10,6 +10,7 @@ import pytest
 from flightdeck.otel.instrumentation import outbox
 from flightdeck.otel.instrumentation.counters import Counters
 from flightdeck.otel.instrumentation.courier import Courier
+from flightdeck.otel.instrumentation.losses import Losses
 from flightdeck.otel.instrumentation.outbox import Outbox
 from flightdeck.otel.instrumentation.throttled import ThrottledLog
 from flightdeck.otel.instrumentation.wire import Answer, Unreachable
@@ -67,6 +68,7 @@ def courier_on(counters, clock):
             token,
             wire=wire,
             counters=counters,
+            losses=Losses(),
             log=log,
             clock=clock,
             jitter=lambda: 1.0,

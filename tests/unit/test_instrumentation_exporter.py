@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from flightdeck.models import RunEvent
 from flightdeck.otel.instrumentation import traces, worker
 from flightdeck.otel.instrumentation.exporter import RunExporter
+from flightdeck.otel.instrumentation.losses import Losses
 from flightdeck.otel.instrumentation.processor import RunProcessor
 from flightdeck.otel.instrumentation.settings import AgentSettings
 from flightdeck.otel.instrumentation.wire import Answer, Unreachable
@@ -35,6 +36,7 @@ class FakeServer:
         self.bodies: list[bytes] = []
         self.requests: list[str] = []
         self.down = False
+        self.status = 200
         self.instrumented: set[bool] = set()
         self.arrived = threading.Condition()
 
@@ -46,6 +48,8 @@ class FakeServer:
             self.requests.append(f"{method} {path}")
             if self.down:
                 raise Unreachable("connection refused")
+            if self.status != 200:
+                return Answer(self.status, b'{"detail": "no"}', {})
             if method == "GET":
                 return Answer(200, json.dumps({"releases": list(self.releases)}).encode(), {})
             plain = gzip.decompress(body) if headers.get("Content-Encoding") == "gzip" else body
@@ -223,6 +227,62 @@ def test_a_run_of_another_agent_than_its_release_s_is_not_posted():
         assert exporter.force_flush(10_000)
     assert server.events == []
     assert exporter.counters.runs_of_another_agent == 1
+
+
+def last_words(caplog) -> str:
+    return caplog.records[-1].getMessage()
+
+
+@pytest.mark.parametrize("settings", [AgentSettings(release_id=RELEASE), AgentSettings()])
+def test_the_end_says_how_many_runs_a_refusal_has_cost_and_the_remedy(caplog, settings):
+    """Also where the refusal kept the releases from being read."""
+    server = FakeServer(release())
+    server.status = 401
+    resource = {"service.name": "support", "service.version": "1.4.0"}
+    with caplog.at_level(logging.WARNING), reporting(server, settings, resource) as (provider, _):
+        one_run(provider)
+    lost = "FlightDeck: 1 run lost: the server answered 401; set FLIGHTDECK_LOCAL_API_TOKEN"
+    assert last_words(caplog) == lost
+    assert [record.getMessage() for record in caplog.records].count(lost) == 1
+
+
+def test_the_end_says_how_many_runs_a_dead_server_has_cost(monkeypatch, caplog):
+    monkeypatch.setattr("flightdeck.otel.instrumentation.exporter.SHUTDOWN_S", 0.1)
+    server = FakeServer(release())
+    with caplog.at_level(logging.WARNING), reporting(server) as (provider, exporter):
+        one_run(provider)
+        assert exporter.force_flush(10_000)
+        server.down = True
+        one_run(provider)
+        one_run(provider)
+    assert last_words(caplog) == (
+        "FlightDeck: 2 runs lost: http://127.0.0.1:8765 does not answer: connection refused; "
+        "start the server, or set FLIGHTDECK_URL to its address"
+    )
+
+
+def test_the_end_says_which_release_is_missing(caplog):
+    resource = {"service.name": "support", "service.version": "1.4.0"}
+    with caplog.at_level(logging.WARNING), reporting(FakeServer(), AgentSettings(), resource) as (provider, _):
+        one_run(provider)
+    assert last_words(caplog) == (
+        "FlightDeck: 1 run lost: no release is registered for service 'support' version '1.4.0'; "
+        "set FLIGHTDECK_RELEASE_ID or register it"
+    )
+
+
+def test_nothing_is_said_at_the_end_when_nothing_was_lost(caplog):
+    with caplog.at_level(logging.WARNING), reporting(FakeServer(release())) as (provider, _):
+        one_run(provider)
+    assert caplog.records == []
+
+
+def test_reasons_without_end_are_told_in_one_bounded_line():
+    losses = Losses()
+    for number in range(1000):
+        losses.add(1, f"reason {number}")
+    assert losses.line().endswith("995 runs lost: other reasons, see the lines above")
+    assert losses.line().count("lost") == 6
 
 
 def test_a_run_that_sampling_left_out_is_not_posted():

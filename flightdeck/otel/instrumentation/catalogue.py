@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from flightdeck.otel.instrumentation.courier import TIMEOUT_S, Courier
+from flightdeck.otel.instrumentation.losses import refusal
 from flightdeck.otel.instrumentation.throttled import ThrottledLog
 from flightdeck.otel.instrumentation.wire import Answer
 from flightdeck.otel.releases import KnownReleases
@@ -27,6 +28,8 @@ class Catalogue:
         self._known = KnownReleases()
         self._loaded_at: float | None = None
         self._missed = False
+        self.trouble = ""
+        """Why the releases could not be read, and what helps; empty if they could."""
 
     @property
     def wanted(self) -> bool:
@@ -44,7 +47,9 @@ class Catalogue:
         self._missed = False
         try:
             self._known = _releases(answer)
+            self.trouble = ""
         except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self.trouble = "the server's releases can't be read" if answer.status == 200 else refusal(answer.status, "")
             self._log.warn(f"the server's releases can't be read ({error}); only runs that name theirs are posted")
         return True
 

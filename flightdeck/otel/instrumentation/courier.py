@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from flightdeck.otel.instrumentation.counters import Counters
+from flightdeck.otel.instrumentation.losses import Losses, refusal
 from flightdeck.otel.instrumentation.outbox import body
 from flightdeck.otel.instrumentation.throttled import ThrottledLog
 from flightdeck.otel.instrumentation.wire import Answer, Unreachable, Wire
@@ -37,13 +38,17 @@ class Courier:
         *,
         wire: Wire,
         counters: Counters,
+        losses: Losses,
         log: ThrottledLog,
         clock: Callable[[], float],
         jitter: Callable[[], float],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._counters = counters
+        self._losses = losses
         self.retry_at = 0.0
+        self.trouble = ""
+        """Why the last exchange must be repeated, and what helps; empty after one that need not be."""
         self._url = url
         self._headers = {"Authorization": f"Bearer {api_token}"} if api_token else {}
         self._wire = wire
@@ -73,6 +78,7 @@ class Courier:
                 waiting += (batch[middle:], batch[:middle])
             else:
                 self._counters.runs_refused += len(batch)
+                self._losses.add(len(batch), refusal(answer.status, _detail(answer)))
                 self._log.warn(f"{self._url} refused {len(batch)} run(s): {answer.status} {_detail(answer)}")
         return []
 
@@ -103,11 +109,13 @@ class Courier:
             answer = self._wire(method, url, body=body, headers=headers, timeout_s=timeout_s)
         except Unreachable as error:
             self._pause(f"{self._url} does not answer: {error}", 0.0)
+            self.trouble += "; start the server, or set FLIGHTDECK_URL to its address"
             return None
         if answer.status in _RETRYABLE or answer.status >= 500:
             self._pause(f"{self._url} answers {answer.status}", _retry_after(answer, self._now()))
             return None
         self._failures = 0
+        self.trouble = ""
         return answer
 
     def _pause(self, why: str, asked_s: float) -> None:
@@ -115,6 +123,7 @@ class Courier:
         pause = max(pause, min(asked_s, LONGEST_RETRY_AFTER_S))
         self._failures = min(self._failures + 1, 16)
         self.retry_at = self._clock() + pause
+        self.trouble = why
         self._log.warn(f"{why}; runs wait, next try in {pause:.1f} s")
 
     def _accepted(self, answer: Answer, batch: Sequence[bytes]) -> None:

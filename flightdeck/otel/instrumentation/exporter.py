@@ -19,8 +19,9 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from flightdeck.otel.instrumentation.catalogue import Catalogue
 from flightdeck.otel.instrumentation.counters import Counters
 from flightdeck.otel.instrumentation.courier import Courier
+from flightdeck.otel.instrumentation.losses import Losses
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
-from flightdeck.otel.instrumentation.throttled import ThrottledLog
+from flightdeck.otel.instrumentation.throttled import ThrottledLog, logger
 from flightdeck.otel.instrumentation.traces import TraceBook
 from flightdeck.otel.instrumentation.wire import Wire, http_wire
 from flightdeck.otel.instrumentation.worker import Worker
@@ -67,6 +68,7 @@ class RunExporter(SpanExporter):
     def _begin(self) -> None:
         settings, clock = self._settings, self._clock
         counters = self.counters = Counters()
+        losses = self._losses = Losses()
         log = self._log = ThrottledLog(clock)
         self._book = TraceBook(counters, starts_seen=self._starts_seen)
         courier = Courier(
@@ -74,6 +76,7 @@ class RunExporter(SpanExporter):
             settings.api_token,
             wire=self._wire,
             counters=counters,
+            losses=losses,
             log=log,
             clock=clock,
             jitter=self._jitter,
@@ -82,7 +85,7 @@ class RunExporter(SpanExporter):
         def make_reporter() -> Reporter:
             from flightdeck.otel.instrumentation.reporter import Reporter  # noqa: PLC0415 - on the worker's thread
 
-            return Reporter(settings, courier, Catalogue(courier, log, clock), counters, log, clock=clock)
+            return Reporter(settings, courier, Catalogue(courier, log, clock), counters, losses, log, clock=clock)
 
         self._worker = Worker(self._book, make_reporter, counters, log, clock=clock)
 
@@ -121,12 +124,18 @@ class RunExporter(SpanExporter):
             return False
 
     def shutdown(self) -> None:
-        """Posts what can be posted within five seconds, then stops for good. More calls do nothing."""
+        """Posts what can be posted within five seconds, then stops for good; one log line tells what was lost.
+
+        More calls do nothing.
+        """
         if self._stopped:
             return
         self._stopped = True
         try:
-            self._worker.stop(SHUTDOWN_S)
+            ended = self._worker.stop(SHUTDOWN_S)
+            # Always said, even if the minute's line was: who reads the end of the log must learn that runs are missing.
+            if lost := self._losses.line() if ended else "some runs may be lost: the server did not answer in time":
+                logger.warning("FlightDeck: %s", lost)
         except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
             self._mistake(error)
 

@@ -13,6 +13,7 @@ from flightdeck.otel import semconv
 from flightdeck.otel.instrumentation.catalogue import Catalogue
 from flightdeck.otel.instrumentation.counters import Counters
 from flightdeck.otel.instrumentation.courier import TIMEOUT_S, Courier
+from flightdeck.otel.instrumentation.losses import Losses
 from flightdeck.otel.instrumentation.outbox import Outbox
 from flightdeck.otel.instrumentation.settings import AgentSettings
 from flightdeck.otel.instrumentation.throttled import ThrottledLog
@@ -21,6 +22,8 @@ from flightdeck.otel.spans import Mapper, Span
 
 MOST_SPANS = 50_000
 """Mapped spans that may wait for the server's releases; of more, the oldest trace is dropped."""
+
+QUEUE_FULL = "the queue was full; send fewer runs at a time"
 
 GATHER_S = 1.0
 """How long a run waits for others to share its request."""
@@ -35,12 +38,14 @@ class Reporter:
         courier: Courier,
         catalogue: Catalogue,
         counters: Counters,
+        losses: Losses,
         log: ThrottledLog,
         *,
         clock: Callable[[], float],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._counters = counters
+        self._losses = losses
         self._mapper = Mapper(semconv.table(settings.tenant_keys, settings.task_keys))
         self._own = settings.attributes
         self._courier = courier
@@ -75,6 +80,7 @@ class Reporter:
             dropped = len(self._waiting.popleft())
             self._waiting_spans -= dropped
             self._counters.spans_dropped += dropped
+            self._losses.add(1, self._courier.trouble or QUEUE_FULL)
 
     def step(self, *, hurry: bool = False, timeout_s: float = TIMEOUT_S) -> None:
         """Does what is due. In a hurry that is everything, even before ``Retry-After`` has passed."""
@@ -94,7 +100,8 @@ class Reporter:
         self._count_dropped()
 
     def give_up(self) -> None:
-        """Throws away and counts what is still waiting."""
+        """Throws away and counts what is still waiting; a trace that no run was made of yet counts as one run."""
+        self._losses.add(len(self._waiting) + len(self._outbox), self._courier.trouble or "the process ended too soon")
         self._counters.spans_dropped += self._waiting_spans
         self._waiting.clear()
         self._waiting_spans = 0
@@ -109,13 +116,17 @@ class Reporter:
             for finding in assembly.findings:
                 if finding.kind is FindingKind.UNASSIGNED:
                     self._counters.runs_without_release += 1
-                    self._log.warn(
+                    reason = (
                         f"no release is registered for service {finding.service_name!r} version "
-                        f"{finding.service_version!r}; set FLIGHTDECK_RELEASE_ID or register it. Its runs are dropped"
+                        f"{finding.service_version!r}; set FLIGHTDECK_RELEASE_ID or register it"
                     )
+                    self._losses.add(1, self._catalogue.trouble or reason)
+                    self._log.warn(f"{reason}. Its runs are dropped")
                 elif finding.kind is FindingKind.AGENT_MISMATCH:
                     self._counters.runs_of_another_agent += 1
-                    self._log.warn(f"release {finding.release_id} is not of agent {finding.agent_id!r}; run dropped")
+                    reason = f"release {finding.release_id} is not of agent {finding.agent_id!r}"
+                    self._losses.add(1, f"{reason}; correct FLIGHTDECK_AGENT_ID or FLIGHTDECK_RELEASE_ID")
+                    self._log.warn(f"{reason}; run dropped")
             events += map(_encoded, assembly.runs)
         if events:
             self._counters.runs += len(events)
@@ -125,6 +136,7 @@ class Reporter:
     def _count_dropped(self) -> None:
         if self._outbox.dropped:
             self._counters.runs_dropped += self._outbox.dropped
+            self._losses.add(self._outbox.dropped, self._courier.trouble or QUEUE_FULL)
             self._log.warn(f"{self._outbox.dropped} run(s) dropped: the queue is full")
             self._outbox.dropped = 0
 

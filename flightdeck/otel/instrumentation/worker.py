@@ -89,14 +89,15 @@ class Worker:
         self._rouse()
         return flush.done.wait(timeout_s) and flush.posted
 
-    def stop(self, timeout_s: float) -> None:
-        """Posts what can be posted in time, open traces included, and ends the thread."""
+    def stop(self, timeout_s: float) -> bool:
+        """Posts what can be posted in time, open traces included, and ends the thread; false if it has not ended."""
         with self._starting:
             self._stop_at = min(self._stop_at, self._clock() + timeout_s)
             thread = self._thread
         if thread is not None:
             self._rouse()
             thread.join(timeout_s + 0.5)
+        return thread is None or not thread.is_alive()
 
     def _start(self) -> None:
         with self._starting:
