@@ -192,7 +192,7 @@ def _check(connection: Connection, target: str) -> None:
     if versions not in tables or "releases" not in tables:
         raise Invalid(
             f"{target} is no workspace of flightdeck-ai 1.3: it has no tables {versions} and releases.",
-            hint="Name the file that db_path in its flightdeck.yaml names.",
+            hint="Name what db_path or database_url in its flightdeck.yaml names.",
         )
     version = connection.scalar(text("SELECT max(version) FROM schema_migrations"))
     if version != SCHEMA_VERSION or not tables.issuperset(_TABLES):

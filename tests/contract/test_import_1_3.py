@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.contract.commands import run
 from tests.contract.former_parts import CAUSES, Old, expected, made
 from tests.former import Former
+from tests.postgres import Postgres
 from tests.serving import serving
 
 EXACT = 1e-9
@@ -185,8 +188,34 @@ def test_what_is_no_workspace_of_1_3_is_named(workspace: Path, old: Old) -> None
         assert (result.exit_code, said in result.output) == (1, True), result.output
 
 
+def test_a_workspace_in_postgresql_comes_over_by_its_dsn(
+    old: Old, initialised: Path, postgres_server: Postgres
+) -> None:
+    """1.3.0 can't make its tables in PostgreSQL (a column called window); these are the SQLite ones, copied."""
+    dsn = postgres_server.database()
+    with (
+        sqlite3.connect(f"file:{old.folder}/.flightdeck/flightdeck.db?mode=ro", uri=True) as source,
+        psycopg.connect(dsn.replace("+psycopg", "")) as target,
+    ):
+        tables = [name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            columns = source.execute(f"SELECT name, type FROM pragma_table_info('{table}')").fetchall()
+            target.execute(
+                f"CREATE TABLE {table} ({', '.join(f'{chr(34)}{n}{chr(34)} {kind}' for n, kind in columns)})"
+            )
+            with target.cursor().copy(f"COPY {table} FROM STDIN") as rows:
+                for row in source.execute(f"SELECT * FROM {table}"):
+                    rows.write_row(row)
+    result = run("import-sqlite", dsn)
+    postgres_server.drop(dsn)
+    assert result.exit_code == 0, result.output
+    assert _line(result.output, "events")[1:3] == [str(len(old.events)), str(len(old.events) - 4)]
+    assert run("release", "history").output == old.flightdeck("release", "history")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.skipif("FLIGHTDECK_TEST_LONG" not in os.environ, reason="takes three minutes: set FLIGHTDECK_TEST_LONG=1")
 def test_a_hundred_thousand_events(former: Former, initialised: Path, tmp_path: Path) -> None:
     old = made(former, tmp_path / "old", runs=12_500)
     result = run("import-sqlite", str(old.folder))
