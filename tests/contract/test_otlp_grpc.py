@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -92,6 +93,45 @@ def test_compressed_messages_are_read(receiver, landed, coding):
     assert request.resource_spans[0].scope_spans[0].spans[0].span_id in landed.batches[0]
 
 
+FLOOD = """
+import concurrent.futures, sys, grpc
+options = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+channels = [grpc.insecure_channel(sys.argv[1], options=options) for _ in range(2)]
+body = bytes(40 << 20)
+calls = [channel.unary_unary(sys.argv[2]).future(body, timeout=60) for channel in channels for _ in range(6)]
+print({call.exception().code().name for call in calls})
+"""
+
+
+def test_who_may_not_send_is_told_before_the_body_is_taken_in(landed):
+    """Twelve times 40 MiB, without a token, cost next to nothing: they stay where they are."""
+    with running(landed, token="tok") as receiver:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        flood = [sys.executable, "-c", FLOOD, receiver.grpc, EXPORT]
+        said = subprocess.run(flood, capture_output=True, text=True, timeout=90, check=True)
+        assert said.stdout.strip() == "{'UNAUTHENTICATED'}"
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # KiB
+
+
+def test_bodies_of_admitted_callers_arrive_a_few_at_a_time(receiver):
+    """Each may be 64 MiB, and gRPC tells its size only when it is there. Those that wait are not lost."""
+    never_ending = threading.Event()
+
+    def stalled():
+        never_ending.wait(PATIENCE_S)
+        yield from ()
+
+    with grpc.insecure_channel(receiver.grpc) as slow, grpc.insecure_channel(receiver.grpc) as channel:
+        calls = [slow.stream_unary(EXPORT).future(stalled()) for _ in range(otlp_grpc.READING_AT_ONCE)]
+        HealthStub(slow).Check(HealthCheckRequest(), timeout=PATIENCE_S)
+        waiting = TraceServiceStub(channel).Export.future(otlp.traces(otlp.span()), timeout=PATIENCE_S)
+        with pytest.raises(grpc.FutureTimeoutError):
+            waiting.result(0.3)
+        never_ending.set()
+        assert waiting.result(PATIENCE_S) == ExportTraceServiceResponse()
+        assert {call.exception(PATIENCE_S).code() for call in calls} == {grpc.StatusCode.INVALID_ARGUMENT}
+
+
 @pytest.mark.parametrize("service", ["trace.v1.TraceService", "logs.v1.LogsService", "metrics.v1.MetricsService"])
 def test_bytes_that_cannot_be_read_are_invalid_argument_with_a_status(channel, landed, service):
     with pytest.raises(grpc.RpcError) as caught:
@@ -174,6 +214,7 @@ def test_a_cancelled_call_is_not_landed(channel, landed):
     with pytest.raises(grpc.RpcError) as caught:
         second.result(PATIENCE_S)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    HealthStub(channel).Check(HealthCheckRequest(), timeout=PATIENCE_S)  # the cancellation came first, on the same line
     landed.open.set()
     first.result(PATIENCE_S)
     export(channel, otlp.traces(otlp.span()))

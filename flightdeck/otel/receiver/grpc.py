@@ -2,11 +2,16 @@
 
 Requests arrive as raw bytes: no message is built before the receiver has looked at ids and counts. Size is bounded by
 gRPC itself, before and after decompression.
+
+An Export is served as a stream of one message, which is the same on the wire: so its handler runs when the headers are
+there, and decides who may send, and how many at once, before gRPC takes a body in. Until a body is asked for, only a
+flow-control window of it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,8 +21,10 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health  # type: ignore[attr-defined] # the stubs lack it
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 
-from flightdeck.errors import Misconfigured
+from flightdeck.errors import Busy, Invalid, Misconfigured, Retryable
 from flightdeck.otel.receiver import tls
+from flightdeck.otel.receiver.body import TIMEOUT_S
+from flightdeck.otel.receiver.gate import RETRY_AFTER_S, Held
 from flightdeck.otel.receiver.receiver import MIB, Caller, Receiver
 from flightdeck.otel.receiver.signals import SIGNALS, Signal
 from flightdeck.otel.receiver.status import failure
@@ -25,8 +32,15 @@ from flightdeck.settings import GrpcSettings
 
 MAX_BYTES = 64 * MIB
 STREAMS_PER_CONNECTION = 100
+MOST_CALLS = 4_096
+"""At once, on all connections; above it gRPC refuses by itself, health checks too."""
+READING_AT_ONCE = 8
+"""Bodies that may be arriving: gRPC tells a body's size only once it is there, so each may be as large as allowed."""
+TURN_S = 10.0
+"""Seconds that a body waits for its turn to arrive, before its sender is told to come back."""
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
+Export = Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]
 
 
 class Health(health.HealthServicer):  # type: ignore[misc] # untyped
@@ -58,10 +72,12 @@ def server(receiver: Receiver, *, max_bytes: int = MAX_BYTES) -> grpc.aio.Server
             ("grpc.max_receive_message_length", max_bytes),
             ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
             ("grpc.so_reuseport", 0),  # else a second server would share a taken port, silently
-        ]
+        ],
+        maximum_concurrent_rpcs=MOST_CALLS,
     )
+    reading = asyncio.Semaphore(READING_AT_ONCE)
     for signal in SIGNALS:
-        handler = grpc.unary_unary_rpc_method_handler(_export(signal, receiver))
+        handler = grpc.stream_unary_rpc_method_handler(_export(signal, receiver, reading))
         made.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(signal.service, {"Export": handler}),))
     health_pb2_grpc.add_HealthServicer_to_server(Health(), made)  # type: ignore[no-untyped-call]
     return made
@@ -85,14 +101,14 @@ def bind(made: grpc.aio.Server, settings: GrpcSettings) -> int:
         ) from error
 
 
-def _export(signal: Signal, receiver: Receiver) -> Callable[[bytes, Context], Awaitable[bytes]]:
+def _export(signal: Signal, receiver: Receiver, reading: asyncio.Semaphore) -> Export:
     """The handler of one signal's Export."""
 
-    async def export(body: bytes, context: Context) -> bytes:
+    async def export(messages: AsyncIterator[bytes], context: Context) -> bytes:
         try:
             caller = _admit(context, receiver)
             with receiver.gate.enter() as held:
-                held.grow(len(body))
+                body = await _read(messages, held, reading)
                 outcome = await signal.take(receiver, body, caller)
         except Exception as error:  # noqa: BLE001 - the edge: every fault becomes an answer
             failed = failure(error)
@@ -100,6 +116,31 @@ def _export(signal: Signal, receiver: Receiver) -> Callable[[bytes, Context], Aw
         return signal.answer(outcome).SerializeToString()
 
     return export
+
+
+async def _read(messages: AsyncIterator[bytes], held: Held, reading: asyncio.Semaphore) -> bytes:
+    """The body, once it is its turn to arrive.
+
+    Raises:
+        Busy: all requests together hold as much as they may, or too many bodies arrive, slowly.
+        Retryable: it did not arrive in time.
+        Invalid: there is none.
+    """
+    try:
+        await asyncio.wait_for(reading.acquire(), TURN_S)
+    except TimeoutError as error:
+        raise Busy("Too many requests are arriving.", retry_after_s=RETRY_AFTER_S) from error
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            body = await anext(messages)
+        held.grow(len(body))
+    except TimeoutError as error:
+        raise Retryable(f"The message did not arrive within {TIMEOUT_S:g} seconds.") from error
+    except StopAsyncIteration as error:
+        raise Invalid("The call carries no message.") from error
+    finally:
+        reading.release()
+    return body
 
 
 def _admit(context: Context, receiver: Receiver) -> Caller:
