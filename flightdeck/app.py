@@ -172,10 +172,9 @@ class App:
             retention_days=retention_days,
             options=Options(default_environment=settings.default_environment),
         )
+        assembler.start()
         commit = SpanCommit(land, settings.batch, assembler.notify, writer=writer)
         ingest = SpanIngest(commit, partial(scores.add, engine), retention_days=retention_days, counters=self._counters)
-        assembler.start()
-        commit.start()
         return SpanIn(commit, ingest, assembler)
 
 

@@ -1,39 +1,28 @@
-"""Group commit: requests wait for one insert, which answers them all.
-
-An insert costs the same 25 to 30 ms whether it brings ten spans or ten thousand, so one writer thread gathers what
-arrives within a few milliseconds and lands it together. Nobody is answered before the spans are stored.
-"""
+"""The group commit of spans: requests become one stamped batch. Nobody is answered before it is stored."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 
-from flightdeck.errors import Busy, Permanent, Retryable, StoreUnavailable, TooLarge
 from flightdeck.ingest.check import Checked, suffix
+from flightdeck.ingest.group import GroupCommit
 from flightdeck.settings import BatchSettings
 
 logger = logging.getLogger(__name__)
-
-RETRY_AFTER_S = 1.0
 
 # A batch has no more spans, unless it is one request: what an insert holds in memory grows with them, however small
 # they are.
 MOST_SPANS = 150_000
 
-Request = tuple[Checked, "Future[None]"]
-
 
 class SpanCommit:
-    """A bounded queue in front of one writer thread.
+    """A bounded queue in front of one writer thread, which starts with it.
 
-    Lifecycle: ``start`` once; ``submit`` from any thread; ``drain`` refuses new requests, commits what waits and ends
-    the thread. Without ``start`` requests only wait. After ``drain`` every future handed out has its answer.
+    Lifecycle: ``submit`` from any thread; ``drain`` refuses new requests, commits what waits and ends the thread. After
+    ``drain`` every future handed out has its answer.
 
     Landing times increase from one call of ``land`` to the next, also when the system's clock steps back: when ``land``
     returns, nothing of this writer with the same or an earlier time is still to come.
@@ -60,144 +49,49 @@ class SpanCommit:
             clock_ns: Unix nanoseconds.
         """
         self._land = land
-        self._settings = settings
         self._on_commit = on_commit
         self._writer = writer
         self._clock_ns = clock_ns
         self._landed_us = 0
-        self._queue: deque[Request] = deque()
-        self._landing: list[Request] = []
-        self._held_bytes = 0
-        self._held_requests = 0
-        self._draining = False
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="span-commit", daemon=True)
+        self._group: GroupCommit[Checked, None] = GroupCommit(
+            self._commit, settings, name="span-commit", what="Spans", max_weight=MOST_SPANS
+        )
 
-    def start(self) -> None:
-        """Starts the writer thread."""
-        self._thread.start()
+    @property
+    def waiting(self) -> int:
+        """How many requests have no answer yet."""
+        return self._group.waiting
 
     def submit(self, checked: Checked) -> Future[None]:
         """Queues a request; the future ends when its spans are stored, or with the error that says why not.
 
-        A future that is cancelled before its batch begins takes its request out of it.
-
         Raises:
-            Busy: as much waits as may wait, in bytes or requests.
-            TooLarge: the request is larger than all that may wait.
-            StoreUnavailable: the server is shutting down.
+            Busy, TooLarge, StoreUnavailable: as :meth:`GroupCommit.submit`.
         """
-        size = len(checked.body)
-        if size > self._settings.max_queued_bytes:
-            raise TooLarge(
-                f"The request has {size} bytes; no more than {self._settings.max_queued_bytes} may wait at all."
-            )
-        future: Future[None] = Future()
-        with self._changed:
-            if self._draining:
-                raise StoreUnavailable("The server is shutting down.", retry_after_s=RETRY_AFTER_S)
-            if (
-                self._held_requests >= self._settings.max_queued_requests
-                or self._held_bytes + size > self._settings.max_queued_bytes
-            ):
-                raise Busy("Spans arrive faster than they can be stored.", retry_after_s=RETRY_AFTER_S)
-            self._held_bytes += size
-            self._held_requests += 1
-            self._queue.append((checked, future))
-            self._changed.notify()
-        return future
+        return self._group.submit(checked, len(checked.body), checked.spans)
 
     def drain(self, timeout_s: float) -> bool:
         """Ends the commit: what waits is stored as far as there is time, the rest refused. Answers whether all was."""
-        with self._changed:
-            self._draining = True
-            self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
-        with self._changed:
-            left = [*self._landing, *self._queue]
-            self._queue.clear()
-        self._answer(left, StoreUnavailable("The server shut down before the spans were stored."))
-        return not left
+        return self._group.drain(timeout_s)
 
-    def _run(self) -> None:
-        while batch := self._gather():
-            try:
-                self._commit(batch)
-            except Exception as error:  # a fault of ours must not end the thread that answers everybody
-                logger.exception("A batch of spans failed")
-                self._answer(batch, error)
-            with self._changed:
-                self._landing = []
-                self._held_bytes -= sum(len(checked.body) for checked, _ in batch)
-                self._held_requests -= len(batch)
-
-    def _gather(self) -> list[Request]:
-        """The next batch: what is there ``wait_ms`` after its first request; empty when all is done."""
-        batch: list[Request] = []
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._draining)
-            if self._settings.wait_ms and not self._draining:
-                deadline = time.monotonic() + self._settings.wait_ms / 1000
-                self._changed.wait_for(self._full, deadline - time.monotonic())
-            size = spans = 0
-            while self._queue:
-                size += len(self._queue[0][0].body)
-                spans += self._queue[0][0].spans
-                if batch and (size > self._settings.max_bytes or spans > MOST_SPANS):
-                    break
-                batch.append(self._queue.popleft())
-            self._landing = batch
-        return batch
-
-    def _full(self) -> bool:
-        return self._draining or self._held_bytes >= self._settings.max_bytes
-
-    def _commit(self, batch: Sequence[Request]) -> None:
-        """Lands a batch and answers it."""
-        if waiting := [request for request in batch if request[1].set_running_or_notify_cancel()]:
-            self._land_or_halve(waiting)
-
-    def _land_or_halve(self, batch: Sequence[Request]) -> None:
-        """Lands requests under a time of their own; halves them when they are refused."""
+    def _commit(self, requests: Sequence[Checked]) -> list[None]:
+        """Lands requests under a time of their own and gives notice of it."""
         self._landed_us = max(self._clock_ns() // 1000, self._landed_us + 1)
+        self._land(self._delimited(requests))
+        # Before the answers: whoever stops when all are answered must know of these spans.
         try:
-            self._land(self._delimited(batch))
-        except Permanent as error:
-            if len(batch) == 1:
-                self._answer(batch, error)
-                return
-            middle = len(batch) // 2
-            self._land_or_halve(batch[:middle])
-            self._land_or_halve(batch[middle:])
-        except Retryable as error:
-            self._answer(batch, error)
-        else:
-            self._notify()  # before the answers: whoever stops when all are answered must know of these spans
-            self._answer(batch, None)
+            self._on_commit(self._landed_us)
+        except Exception:  # the spans are stored, whatever becomes of the notice
+            logger.exception("The notice of a commit failed")
+        return [None] * len(requests)
 
-    def _delimited(self, batch: Sequence[Request]) -> bytes:
+    def _delimited(self, requests: Sequence[Checked]) -> bytes:
         """The requests with our suffix, each behind its length."""
         parts: list[bytes] = []
-        for checked, _ in batch:
+        for checked in requests:
             ours = suffix(checked.workspace, self._landed_us, self._writer)
             parts += (_varint(len(checked.body) + len(ours)), checked.body, ours)
         return b"".join(parts)
-
-    def _answer(self, batch: Sequence[Request], error: Exception | None) -> None:
-        """Ends futures; those that ``drain`` or a fault has ended before keep their answer."""
-        for _, future in batch:
-            with contextlib.suppress(InvalidStateError):
-                if error is None:
-                    future.set_result(None)
-                else:
-                    future.set_exception(error)
-
-    def _notify(self) -> None:
-        try:
-            self._on_commit(self._landed_us)
-        except Exception:  # as in _run
-            logger.exception("The notice of a commit failed")
 
 
 def _varint(value: int) -> bytes:

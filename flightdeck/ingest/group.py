@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from typing import Generic, NamedTuple, TypeVar
 
-from flightdeck.errors import Busy, Permanent, StoreUnavailable, TooLarge
+from flightdeck.errors import Busy, Permanent, Retryable, StoreUnavailable, TooLarge
 from flightdeck.settings import BatchSettings
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ Answer = TypeVar("Answer")
 class _Waiting(NamedTuple, Generic[Item, Answer]):
     item: Item
     size: int
+    weight: int
     future: Future[Answer]
 
 
@@ -35,19 +36,29 @@ class GroupCommit(Generic[Item, Answer]):
     """
 
     def __init__(
-        self, commit: Callable[[Sequence[Item]], Sequence[Answer]], settings: BatchSettings, *, name: str
+        self,
+        commit: Callable[[Sequence[Item]], Sequence[Answer]],
+        settings: BatchSettings,
+        *,
+        name: str,
+        what: str = "Events",
+        max_weight: int = 0,
     ) -> None:
         """Takes where batches go.
 
         Args:
             commit: commits several items and answers each, in order. It raises Permanent when some item can't be
                 committed: the batch is then halved until that item is alone and gets the error. Any other error is the
-                answer to the whole batch. Repeating a call that failed must be harmless.
+                answer to all items of the call. Repeating a call that failed must be harmless.
             settings: how long to gather and how much may wait.
             name: of the thread.
+            what: arrives, as senders are told.
+            max_weight: the largest weight of a batch that is more than one item.
         """
         self._commit = commit
         self._settings = settings
+        self._what = what
+        self._max_weight = max_weight
         self._queue: deque[_Waiting[Item, Answer]] = deque()
         self._committing: list[_Waiting[Item, Answer]] = []
         self._bytes = 0
@@ -57,8 +68,15 @@ class GroupCommit(Generic[Item, Answer]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, item: Item, size: int) -> Future[Answer]:
+    @property
+    def waiting(self) -> int:
+        """How many items have no answer yet; an answer may come a moment before it is counted."""
+        return self._requests
+
+    def submit(self, item: Item, size: int, weight: int = 0) -> Future[Answer]:
         """Queues an item of so many bytes; the future ends with its answer, or the error that says why there is none.
+
+        A future that is cancelled before its batch begins takes its item out of it.
 
         Raises:
             Busy: as much waits as may wait, in bytes or requests.
@@ -68,12 +86,12 @@ class GroupCommit(Generic[Item, Answer]):
         settings = self._settings
         if size > settings.max_queued_bytes:
             raise TooLarge(f"The request has {size} bytes; no more than {settings.max_queued_bytes} may wait at all.")
-        waiting: _Waiting[Item, Answer] = _Waiting(item, size, Future())
+        waiting: _Waiting[Item, Answer] = _Waiting(item, size, weight, Future())
         with self._changed:
             if self._draining:
                 raise StoreUnavailable("The server is shutting down.")
             if self._requests >= settings.max_queued_requests or self._bytes + size > settings.max_queued_bytes:
-                raise Busy("Events arrive faster than they can be stored.")
+                raise Busy(f"{self._what} arrive faster than they can be stored.")
             self._bytes += size
             self._requests += 1
             self._queue.append(waiting)
@@ -103,21 +121,40 @@ class GroupCommit(Generic[Item, Answer]):
                     _fail(waiting.future, error)
             with self._changed:
                 self._committing = []
-                self._bytes -= sum(waiting.size for waiting in batch)
-                self._requests -= len(batch)
+                for waiting in batch:
+                    self._give_back(waiting)
 
     def _gather(self) -> list[_Waiting[Item, Answer]]:
         """The next batch: what is there ``wait_ms`` after its first item; empty when all is done."""
-        batch: list[_Waiting[Item, Answer]] = []
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._draining)
-            self._changed.wait_for(self._full, self._settings.wait_ms / 1000)
-            size = 0
-            while self._queue and (not batch or size + self._queue[0].size <= self._settings.max_bytes):
-                batch.append(self._queue.popleft())
-                size += batch[-1].size
-            self._committing = batch
+            while not self._committing:
+                self._changed.wait_for(lambda: self._queue or self._draining)
+                if not self._queue:
+                    break
+                self._changed.wait_for(self._full, self._settings.wait_ms / 1000)
+                self._committing = self._take()
+            return self._committing
+
+    def _take(self) -> list[_Waiting[Item, Answer]]:
+        """The first of the queue, as many as one batch may have; none if all of them were cancelled."""
+        batch: list[_Waiting[Item, Answer]] = []
+        size = weight = 0
+        while self._queue:
+            first = self._queue[0]
+            if batch and (size + first.size > self._settings.max_bytes or weight + first.weight > self._max_weight):
+                break
+            self._queue.popleft()
+            if first.future.set_running_or_notify_cancel():
+                batch.append(first)
+                size += first.size
+                weight += first.weight
+            else:
+                self._give_back(first)
         return batch
+
+    def _give_back(self, waiting: _Waiting[Item, Answer]) -> None:
+        self._bytes -= waiting.size
+        self._requests -= 1
 
     def _full(self) -> bool:
         return self._draining or self._bytes >= self._settings.max_bytes
@@ -133,8 +170,12 @@ class GroupCommit(Generic[Item, Answer]):
             self._answer(batch[:middle])
             self._answer(batch[middle:])
             return
+        except Retryable as error:
+            for waiting in batch:
+                _fail(waiting.future, error)
+            return
         for waiting, answer in zip(batch, answers, strict=True):
-            with contextlib.suppress(InvalidStateError):  # cancelled, or refused by drain
+            with contextlib.suppress(InvalidStateError):  # refused by drain
                 waiting.future.set_result(answer)
 
 

@@ -65,7 +65,6 @@ def running(
     reader = InMemoryMetricReader()
     counters = Counters(MeterProvider([reader]).get_meter("test"))
     commit = SpanCommit(land, batch or BatchSettings(wait_ms=0))
-    commit.start()
     scores: list[Score] = []
     sink = SpanIngest(commit, store_scores or scores.extend, retention_days=30, counters=counters)
     receiver = Receiver(sink, access(token), Gate(held_bytes), counters)

@@ -226,7 +226,7 @@ def test_of_many_clients_in_one_commit_only_the_poisoner_is_refused(engine, land
             for number in range(9)
         ]
         bad = pool.submit(post, receiver, poisoned("bad", poison))
-        queued = wait_until(lambda: receiver.commit._held_requests == 11)
+        queued = wait_until(lambda: receiver.commit.waiting == 11)
         opened.set()
         answers = [future.result(TIMEOUT_S).status_code for future in (first, *good)]
         refused = bad.result(TIMEOUT_S)

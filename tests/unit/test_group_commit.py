@@ -116,7 +116,7 @@ def test_room_is_given_back_after_any_end() -> None:
                 continue  # the thread is about to give the room back
             assert future.result(10) == "stored 2"
             break
-        while group._requests:
+        while group.waiting:
             pass
     assert group.drain(10)
 
@@ -161,3 +161,45 @@ def test_an_end_without_time_fails_what_waits() -> None:
     store.open.set()
     with pytest.raises(StoreUnavailable):
         group.submit(2, 1)
+
+
+def test_what_is_cancelled_while_it_waits_is_not_committed_and_gives_its_room_back() -> None:
+    store = Store()
+    store.open.clear()
+    bounds = BatchSettings(wait_ms=0, max_queued_requests=2)
+    group: GroupCommit[int, str] = GroupCommit(store.commit, bounds, name="test")
+    first = group.submit(0, 1)
+    assert store.entered.wait(10)
+    assert group.submit(1, 1).cancel()
+    store.open.set()
+    assert first.result(10) == "stored 0"
+    while group.waiting:
+        pass
+    assert [group.submit(item, 1).result(10) for item in (2, 3)] == ["stored 2", "stored 3"]
+    assert group.drain(10)
+    assert store.batches == [[0], [2], [3]]
+
+
+def test_a_store_that_goes_away_while_a_batch_is_halved_fails_only_what_it_did_not_take() -> None:
+    class Away(Store):
+        def commit(self, items: Sequence[int]) -> list[str]:
+            answers = super().commit(items)
+            if items == [0]:
+                raise StoreUnavailable("gone")
+            return answers
+
+    store = Away(frozenset({1}))
+    store.open.clear()
+    group: GroupCommit[int, str] = GroupCommit(store.commit, BatchSettings(wait_ms=0), name="test")
+    first = group.submit(7, 1)
+    assert store.entered.wait(10)
+    futures = [first, *(group.submit(item, 1) for item in range(4))]
+    store.open.set()
+    assert group.drain(10)
+    assert [type(future.exception(0)) for future in futures] == [
+        type(None),
+        StoreUnavailable,
+        Invalid,
+        type(None),
+        type(None),
+    ]

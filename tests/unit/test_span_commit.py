@@ -60,7 +60,6 @@ def commit_of(land):
 
     def start(on_commit=lambda _landed_us: None, clock_ns=time.time_ns, **settings):
         commit = SpanCommit(land, BatchSettings(**settings), on_commit, writer=9, clock_ns=clock_ns)
-        commit.start()
         started.append(commit)
         return commit
 
@@ -284,10 +283,3 @@ def test_draining_against_a_store_that_hangs_ends_and_answers_everybody(commit_o
     for future in futures:
         with pytest.raises(StoreUnavailable, match="shut down before"):
             future.result(0)
-
-
-def test_without_a_start_draining_refuses_what_waits(land):
-    commit = SpanCommit(land, BatchSettings())
-    future = commit.submit(Checked(b"a", 1))
-    assert not commit.drain(PATIENCE_S)
-    assert isinstance(future.exception(0), StoreUnavailable)

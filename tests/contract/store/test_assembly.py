@@ -540,7 +540,6 @@ def test_from_commit_to_run_without_being_asked(engine: Engine, assembled: threa
     assembler = Assembler(engine, KnownReleases, AssemblySettings(settle_s=2), writer=5)
     commit = SpanCommit(landing.prepare(engine).land, BatchSettings(), assembler.notify, writer=5)
     assembler.start()
-    commit.start()
     try:
         for number in range(3):
             assembled.clear()
@@ -561,7 +560,6 @@ def test_what_is_acknowledged_after_the_clock_stepped_back_becomes_runs(engine: 
         landing.prepare(engine).land, BatchSettings(), assembler.notify, writer=5, clock_ns=lambda: clock() * 1000
     )
     assembler.start()
-    commit.start()
     try:
         for number, step_us in enumerate((0, 3 * SECOND_US, -20 * SECOND_US, 1, SECOND_US)):
             clock.pass_us(step_us)
