@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -156,6 +157,20 @@ def test_what_1_3_could_not_compare_can_be_compared(old: Old, imported: str) -> 
         with pytest.raises(AssertionError, match="Error"):
             old.flightdeck(*asked)
         assert json.loads(run(*asked).output)["samples"]["baseline_unpriced_runs"] == unpriced
+
+
+def test_a_workspace_can_move_over_where_it_is(
+    old: Old, former: Former, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its flightdeck.yaml is ours, its file takes our tables beside 1.3's, and 1.3 still works on it."""
+    shutil.copytree(old.folder, workspace / "same")
+    monkeypatch.chdir(workspace / "same")
+    result = run("import-sqlite", ".")
+    assert result.exit_code == 0, result.output
+    assert run("doctor").exit_code == 0
+    for command in (("release", "list"), ("release", "history")):
+        before = old.flightdeck(*command)
+        assert (run(*command).output, former.flightdeck(Path.cwd(), *command)) == (before, before)
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(old: Old, initialised: Path) -> None:
