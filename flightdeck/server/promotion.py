@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -15,6 +16,8 @@ from flightdeck.releases.promote import Promotions, Rules
 from flightdeck.server.actors import Actors
 from flightdeck.server.auth import may_write, readers
 from flightdeck.server.diff import evidence, options
+
+logger = logging.getLogger(__name__)
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 Filter = Annotated[str | None, Query()]
@@ -136,9 +139,9 @@ def router(app: App) -> APIRouter:
         try:
             outcome = act()
         except Blocked:
-            app.webhooks().notify()
+            _notify(app)
             raise
-        app.webhooks().notify()
+        _notify(app)
         return outcome
 
     @routes.post("/v1/promote", responses=BLOCKED)
@@ -171,6 +174,14 @@ def router(app: App) -> APIRouter:
         return decided(lambda: promotions().confirm(named))
 
     return routes
+
+
+def _notify(app: App) -> None:
+    """Has what was put into the outbox sent now. The decision stands whether or not this works: it is sent later."""
+    try:
+        app.webhooks().notify()
+    except Exception:
+        logger.exception("Webhooks can't be sent now; they are when they can be started")
 
 
 def _reads(routes: APIRouter, app: App) -> None:

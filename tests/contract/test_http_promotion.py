@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
+from flightdeck.webhooks import Dispatcher
 from tests.contract.http_promotion_parts import ACTION, FIRST, ISO, SHA256, TOO_DEAR, ZULU, Workspace, furnish
 from tests.workspace import client
 
@@ -24,6 +25,17 @@ def workspace(api: TestClient) -> Workspace:
 
 
 # --- promote and roll back ---
+
+
+def test_webhooks_that_can_not_be_sent_do_not_hide_what_was_decided(workspace, monkeypatch, caplog):
+    def broken(_: Dispatcher) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Dispatcher, "notify", broken)
+    assert workspace.promote(workspace.first)[0] == 200
+    status, body = workspace.promote(workspace.dear)
+    assert (status, body["detail"]["message"]) == (409, "Promotion blocked by policy.")
+    assert caplog.text.count("Webhooks can't be sent now") == 2
 
 
 def test_a_promotion_answers_with_1_3s_body(workspace):
