@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
+from flightdeck import addresses
 from flightdeck.errors import (
     Blocked,
     Forbidden,
@@ -34,6 +35,7 @@ SERVER_FILE = Path(".flightdeck") / "server.json"
 TIMEOUT_S = 60.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LONGEST_SHOWN = 200
+WINDOW_HINT = "(use a number and d, h or m, like 7d)"
 MISDIRECTED = 421
 """Answered by a server to a caller that looks for another one (its file is left over)."""
 
@@ -105,6 +107,7 @@ class Remote:
 
     def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """Sends one request; raises NotRunning when nothing listens there, Misconfigured on a redirect."""
+        from http.client import HTTPException
         from urllib import request
         from urllib.error import HTTPError, URLError
 
@@ -135,7 +138,7 @@ class Remote:
             if isinstance(error.reason, ConnectionRefusedError):
                 raise NotRunning(str(error.reason)) from error
             raise StoreUnavailable(f"The server at {self._url} does not answer: {error.reason}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             raise StoreUnavailable(f"The server at {self._url} does not answer: {error}") from error
 
 
@@ -144,10 +147,12 @@ def api() -> Iterator[Api]:
     """The API for one command.
 
     Raises:
-        Misconfigured: no server runs and this folder is no workspace, or its settings are wrong.
+        Misconfigured: no server runs and this folder is no workspace, its settings are wrong, or FLIGHTDECK_URL is.
         StoreUnavailable: the server does not answer, or another process holds the workspace.
     """
     if url := os.environ.get("FLIGHTDECK_URL", "").strip():
+        if wrong := addresses.problem(url):
+            raise Misconfigured(wrong)
         remote = Remote(url)
         try:
             yield Api(remote)
@@ -157,7 +162,12 @@ def api() -> Iterator[Api]:
     folder = Path(os.environ.get("FLIGHTDECK_WORKSPACE") or ".")
     running = running_server(folder)
     if running is not None:
-        yield Api(running)
+        try:
+            yield Api(running)
+        except NotRunning as error:  # it answered a moment ago
+            raise StoreUnavailable(
+                f"The server of {folder.resolve()} has stopped: {error}.", hint="Run the command again."
+            ) from error
         return
     from flightdeck.cli.inprocess import opened
 
@@ -242,6 +252,8 @@ def _error(answer: Answer) -> Permanent | Retryable:
         return Unauthenticated(message, hint="Set FLIGHTDECK_LOCAL_API_TOKEN to the server's token.")
     if answer.status in (429, 503):
         return StoreUnavailable(message)
+    if message.startswith("Invalid window"):
+        return Invalid(message, hint=WINDOW_HINT)
     return {403: Forbidden, 404: NotFound}.get(answer.status, Invalid)(message)
 
 

@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from flightdeck.cli import connection
-from flightdeck.errors import Misconfigured
+from flightdeck.errors import Misconfigured, StoreUnavailable
+from tests.contract.commands import run
 
 TOKEN = "s3cret"
 
@@ -25,6 +26,7 @@ class Listening:
         self.url = ""
         self.status = 200
         self.headers: dict[str, str] = {}
+        self.dies = False
         self.asked: list[tuple[str, str | None]] = []
 
 
@@ -35,6 +37,8 @@ def listening() -> Iterator[Listening]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             told.asked.append((self.path, self.headers.get("Authorization")))
+            if told.dies:
+                server.socket.close()
             self.send_response(told.status)
             for name, value in {"Content-Length": "2", **told.headers}.items():
                 self.send_header(name, value)
@@ -114,3 +118,29 @@ def test_a_redirect_is_not_followed(workspace, monkeypatch):
         with pytest.raises(Misconfigured, match="redirects to"), connection.api() as api:
             api.get("/v1/releases")
         assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize(
+    "url", ["foo", "localhost:40000", "http://", "ftp://deck:1", "http://deck:port", "http://[", "http://a b"]
+)
+def test_an_address_that_is_none_is_one_clear_line(workspace, monkeypatch, url):
+    monkeypatch.setenv("FLIGHTDECK_URL", url)
+    done = run("release", "list")
+    assert done.exit_code == 1
+    assert done.output == f"Error: FLIGHTDECK_URL={url} is no address; write http://host:port\n"
+
+
+def test_a_server_that_ends_after_it_was_found_is_one_line(workspace):
+    with listening() as server:
+        server.dies = True
+        announce(workspace, server.url)
+        with pytest.raises(StoreUnavailable, match="has stopped"), connection.api() as api:
+            api.get("/v1/releases")
+
+
+def test_an_answer_that_breaks_off_is_one_line(workspace, monkeypatch):
+    with listening() as server:
+        server.headers = {"Content-Length": "100"}
+        monkeypatch.setenv("FLIGHTDECK_URL", server.url)
+        with pytest.raises(StoreUnavailable, match="does not answer"), connection.api() as api:
+            api.get("/v1/releases")
