@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from flightdeck.cli.connection import WINDOW_HINT
 from flightdeck.ledger.database import Database
 from flightdeck.settings import LedgerSettings
 from tests.contract.commands import TABLE, bundle, run
@@ -121,7 +122,7 @@ def test_what_can_not_be_decided_is_one_line_and_exit_code_1(releases):
     for arguments, said in (
         ((first, *WHERE, "--reason", " "), "Reason is required for promote/rollback actions."),
         ((first, *WHERE, "--reason", ""), "Reason is required for promote/rollback actions."),
-        ((second, "--env", "local", "--window", "bogus", "--reason", "r"), "Invalid window: bogus"),
+        ((second, "--env", "local", "--window", "bogus", "--reason", "r"), f"Invalid window: bogus {WINDOW_HINT}"),
         (("rel_nope", *WHERE, "--reason", "r"), "Unknown release: rel_nope"),
     ):
         failed = run("release", "promote", *arguments)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flightdeck.cli.connection import WINDOW_HINT
 from tests.contract.commands import TABLE, bundle, run
 
 
@@ -119,7 +120,7 @@ def test_an_unknown_release_and_a_window_that_is_none_are_errors(release, comman
     unknown = run("runs", command, "rel_nope", "--window", "1d")
     assert (unknown.exit_code, unknown.stderr) == (1, "Error: Unknown release: rel_nope\n")
     odd = run("runs", command, release, "--window", "7x")
-    assert (odd.exit_code, odd.stderr) == (1, "Error: Invalid window unit: 7x\n")
+    assert (odd.exit_code, odd.stderr) == (1, f"Error: Invalid window unit: 7x {WINDOW_HINT}\n")
 
 
 def test_the_diff_s_text_has_1_3s_lines_in_order(pair):
@@ -169,7 +170,7 @@ def test_a_diff_of_what_is_not_there_is_one_line(pair):
     unknown = run("release", "diff", pair[0], "nope", "--window", "7d")
     assert (unknown.exit_code, unknown.stderr) == (1, "Error: Unknown candidate release: nope\n")
     odd = run("release", "diff", *pair, "--window", "0d")
-    assert (odd.exit_code, odd.stderr) == (1, "Error: Invalid window: 0d\n")
+    assert (odd.exit_code, odd.stderr) == (1, f"Error: Invalid window: 0d {WINDOW_HINT}\n")
 
 
 def test_releases_of_two_agents_are_not_compared(initialised, release):

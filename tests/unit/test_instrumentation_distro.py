@@ -53,6 +53,47 @@ def test_who_wants_grpc_is_not_sent_to_the_api_port():
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in environ
 
 
+@pytest.mark.parametrize(
+    "url", ["localhost:40000", "foo", "http://", "ftp://fd:1", "http://fd:port", "http://[", "http://a b"]
+)
+def test_an_address_that_is_none_is_one_clear_line_and_nothing_is_sent_elsewhere(url, caplog):
+    environ = defaults(FLIGHTDECK_URL=url)
+    assert (environ["OTEL_TRACES_EXPORTER"], environ["OTEL_LOGS_EXPORTER"]) == ("none", "none")
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in environ
+    (record,) = caplog.records
+    assert f"FLIGHTDECK_URL={url.rstrip('/')} is no address; write http://host:port" in record.getMessage()
+
+
+def test_other_exporters_stay_where_the_address_is_none(caplog):
+    environ = defaults(FLIGHTDECK_URL="foo", OTEL_TRACES_EXPORTER="console, otlp")
+    assert environ["OTEL_TRACES_EXPORTER"] == "console"
+
+
+def test_an_agent_with_an_address_that_is_none_says_so_once_and_runs_on(tmp_path):
+    """In a program with a provider of its own: set up, a span, the end; for spans and for runs."""
+    code = (
+        "from flightdeck.otel import configure; import sys; from opentelemetry import trace\n"
+        "from opentelemetry.sdk.trace import TracerProvider; trace.set_tracer_provider(TracerProvider())\n"
+        "configure(export=sys.argv[1], instrument=False)\n"
+        "trace.get_tracer('agent').start_span('invoke_agent').end()\n"
+        "print('done')"
+    )
+    for export in ("spans", "runs"):
+        environ = {"FLIGHTDECK_URL": "localhost:40000", "PYTHONPATH": ":".join(sys.path)}
+        done = subprocess.run(
+            [sys.executable, "-c", code, export],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert done.stdout == "done\n"
+        (line,) = done.stderr.splitlines()
+        assert "FLIGHTDECK_URL=localhost:40000 is no address; write http://host:port" in line
+
+
 def test_headers_of_the_user_win():
     environ = defaults(FLIGHTDECK_URL="http://fd", FLIGHTDECK_LOCAL_API_TOKEN="x", OTEL_EXPORTER_OTLP_HEADERS="a=b")
     assert environ["OTEL_EXPORTER_OTLP_HEADERS"] == "a=b"

@@ -17,9 +17,11 @@ from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
+from flightdeck import addresses
 from flightdeck.otel.instrumentation.exporter import RunExporter
 from flightdeck.otel.instrumentation.processor import RunProcessor
 from flightdeck.otel.instrumentation.settings import AgentSettings
+from flightdeck.otel.instrumentation.throttled import logger
 
 DETECTORS = "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS"
 TRACES = "OTEL_TRACES_EXPORTER"
@@ -46,7 +48,7 @@ def set_defaults(environ: MutableMapping[str, str]) -> None:
 
     With ``FLIGHTDECK_URL`` and no OTLP endpoint, spans go to the server's API port over OTLP/HTTP, with the token of
     ``FLIGHTDECK_LOCAL_API_TOKEN`` if there is one. A token is never added for an endpoint that the user chose: it may
-    belong to somebody else.
+    belong to somebody else. With a ``FLIGHTDECK_URL`` that is no address, that is logged and OTLP goes nowhere.
     """
     settings = AgentSettings.read(environ)
     environ.setdefault(TRACES, "otlp")
@@ -60,10 +62,24 @@ def set_defaults(environ: MutableMapping[str, str]) -> None:
     chosen = any(environ.get(name) for name in ENDPOINTS)
     over_grpc = any(environ.get(name, "").strip() == "grpc" for name in PROTOCOLS)
     if settings.url and not chosen and not over_grpc:
+        if wrong := addresses.problem(settings.url):
+            _without_otlp(environ, wrong)
+            return
         environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = settings.url
         environ.setdefault("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
         if settings.api_token:
             environ.setdefault("OTEL_EXPORTER_OTLP_HEADERS", f"authorization=Bearer%20{quote(settings.api_token)}")
+
+
+def _without_otlp(environ: MutableMapping[str, str], wrong: str) -> None:
+    """Leaves OTLP out, so that the SDK neither sends to another place than was meant nor logs every try."""
+    names = [TRACES, "OTEL_LOGS_EXPORTER", "OTEL_METRICS_EXPORTER"]
+    exporters = {name: [each.strip() for each in environ.get(name, "").split(",")] for name in names}
+    if any("otlp" in chosen for chosen in exporters.values()):
+        logger.error("FlightDeck: %s. Nothing is sent to FlightDeck", wrong)
+    for name, chosen in exporters.items():
+        if "otlp" in chosen:
+            environ[name] = ",".join(each for each in chosen if each != "otlp") or "none"
 
 
 class FlightDeckDistro(BaseDistro):  # type: ignore[misc]

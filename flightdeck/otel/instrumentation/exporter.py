@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from flightdeck import addresses
 from flightdeck.otel.instrumentation.catalogue import Catalogue
 from flightdeck.otel.instrumentation.counters import Counters
 from flightdeck.otel.instrumentation.courier import Courier
@@ -53,7 +54,10 @@ class RunExporter(SpanExporter):
         self._clock = clock
         self._jitter = jitter
         self._starts_seen = False
-        self._stopped = False
+        wrong = addresses.problem(self._settings.url) if self._settings.url else ""
+        if wrong:
+            logger.error("FlightDeck: %s. No runs are posted", wrong)
+        self._stopped = bool(wrong)
         self._begin()
         this = weakref.ref(self)
 

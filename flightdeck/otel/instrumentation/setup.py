@@ -13,6 +13,7 @@ from opentelemetry.instrumentation.auto_instrumentation._load import _load_instr
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from flightdeck import addresses
 from flightdeck.otel.instrumentation.distro import (
     TRACES,
     FlightDeckConfigurator,
@@ -76,6 +77,9 @@ def _join(provider: TracerProvider, export: Literal["spans", "runs"]) -> None:
     exporter: SpanExporter
     if export == "runs":
         exporter = RunExporter(settings)
+    elif settings.url and addresses.problem(settings.url):
+        configured.set()  # said already, by the distribution
+        return
     else:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - seldom used
 
