@@ -35,7 +35,10 @@ def router(app: App) -> APIRouter:
 
     @routes.get("/v1/releases", dependencies=[may_read], responses=answers.RELEASES)
     def releases(include: Annotated[Literal["unregistered"] | None, Query()] = None) -> dict[str, Any]:
-        """All registered releases, newest first; with ``include=unregistered`` also ids that only runs name."""
+        """All registered releases, newest first; with ``include=unregistered`` also ids that only runs name.
+
+        Of these the newest 1,000.
+        """
         listed = [
             {**line._asdict(), "created_at": line.created_at.isoformat()} for line in app.ledger().releases.list()
         ]

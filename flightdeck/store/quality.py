@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from flightdeck.models import DataQuality
@@ -79,17 +79,24 @@ FROM releases_seen
 WHERE workspace = {workspace:UInt64}
 GROUP BY release_id
 ORDER BY first DESC, release_id
+LIMIT {most:UInt64}
 """
+MOST_UNREGISTERED = 1_000
 
 
-def unregistered(engine: Engine, registered: Container[str] = (), *, workspace: int = 0) -> list[SeenRelease]:
-    """Releases that have runs but are not among ``registered``, the newest first.
+def unregistered(
+    engine: Engine, registered: Collection[str] = (), *, workspace: int = 0, most: int = MOST_UNREGISTERED
+) -> list[SeenRelease]:
+    """Releases that have runs but are not among ``registered``, the newest first and no more than ``most``.
+
+    Ids come with spans and events, so there can be as many as somebody likes to send.
 
     Raises:
         StoreUnavailable: the store does not answer.
     """
-    seen = engine.query(_SEEN, {"workspace": workspace}).rows()
-    return [SeenRelease(*row) for row in seen if row[0] not in registered]
+    # Registered ones count as well: of so many rows, at least ``most`` are not, if there are.
+    seen = engine.query(_SEEN, {"workspace": workspace, "most": most + len(registered)}).rows()
+    return [SeenRelease(*row) for row in seen if row[0] not in registered][:most]
 
 
 def has_runs(engine: Engine, release_id: str, *, workspace: int = 0) -> bool:

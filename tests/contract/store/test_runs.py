@@ -393,6 +393,8 @@ class TestQuality:
         assert [(one.release_id, one.agent_id, one.environment) for one in seen] == [("rel_new", "support", "prod")]
         assert seen[0].first_us == NOON_US - HOUR_US
         assert [one.release_id for one in unregistered(engine)] == [RELEASE, "rel_new"]
+        assert [one.release_id for one in unregistered(engine, most=1)] == [RELEASE]
+        assert [one.release_id for one in unregistered(engine, {RELEASE}, most=1)] == ["rel_new"]
 
 
 def score(trace_id: str = "", span_id: str = "", name: str = "faithful", **changes: Any) -> Score:
