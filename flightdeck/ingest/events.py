@@ -136,7 +136,7 @@ def rows_of(body: bytes, releases: Releases, *, workspace: int = 0) -> list[Even
         )
     try:
         events = _Events.model_validate_json(body).events
-    except (ValidationError, OverflowError):
+    except ValidationError:
         events = list(_events_one_by_one(body))
     if len(events) > MOST_EVENTS:
         raise TooLarge(f"The request has {len(events)} events, more than {MOST_EVENTS}.", hint="Send fewer at a time.")
@@ -188,8 +188,6 @@ def _events_one_by_one(body: bytes) -> list[RunEvent]:
             events.append(RunEvent.model_validate(item))
         except ValidationError as error:
             raise Invalid(f"Invalid RunEvent: {error}") from error
-        except OverflowError as error:
-            raise Invalid(f"Invalid RunEvent: timestamp is out of range ({error})") from error
     return events
 
 

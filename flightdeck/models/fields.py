@@ -13,7 +13,12 @@ Usd = Annotated[float, Field(ge=0)]
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # pydantic tells only ValueErrors as the input's fault
+        raise ValueError(f"{moment.isoformat()} is out of range: in UTC its year is not one of 1 to 9999") from error
 
 
 Moment = Annotated[datetime, AfterValidator(_utc)]
