@@ -186,8 +186,6 @@ class AssemblySettings:
     settle_s: float = 60.0
     every_s: float = 1.0
     max_spans: int = 50_000
-    tenant_keys: tuple[str, ...] = ()
-    task_keys: tuple[str, ...] = ()
 
 
 class Settings(BaseSettings):
@@ -274,7 +272,7 @@ class Settings(BaseSettings):
     @property
     def assembly(self) -> AssemblySettings:
         """The assembler's slice."""
-        return AssemblySettings(settle_s=self.settle, tenant_keys=self.tenant_keys, task_keys=self.task_keys)
+        return AssemblySettings(settle_s=self.settle)
 
 
 def load(overrides: Mapping[str, Any] | None = None, *, workspace: Path | None = None) -> Settings:

@@ -206,7 +206,3 @@ def _delivery(row: Row[Any]) -> Delivery:
         due_at=row.due_at_us,
         finished_at=row.finished_at_us,
     )
-
-
-def _attempt(row: Row[Any]) -> Attempt:
-    return Attempt(number=row.number, at=row.at_us, duration_ms=row.duration_ms, status=row.status, error=row.error)
