@@ -88,11 +88,11 @@ class App:
         receiver: what OTLP requests go to.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, beside_former: bool = False) -> None:
         # Absolute, because opening an embedded store changes the working directory for a moment.
         self.settings = settings.model_copy(update={"workspace": settings.workspace.resolve()})
         self.access = access(settings.local_api_token.get_secret_value(), settings.server.hosts)
-        self.ledger = Once(lambda: Ledger.open(self.settings.ledger))
+        self.ledger = Once(lambda: Ledger.open(self.settings.ledger, beside_former=beside_former))
         self.engine = Once(self._open_engine)
         self.events = Once(self._open_events)
         self.spans = Once(self._open_spans)
@@ -204,6 +204,6 @@ class _Sink:
         return made.ingest
 
 
-def build(settings: Settings) -> App:
-    """The parts of a workspace; nothing is opened yet."""
-    return App(settings)
+def build(settings: Settings, *, beside_former: bool = False) -> App:
+    """The parts of a workspace; nothing is opened yet. ``beside_former`` is for what imports a workspace of 1.3."""
+    return App(settings, beside_former=beside_former)

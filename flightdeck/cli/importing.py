@@ -70,7 +70,7 @@ def _bring_over(former: FormerWorkspace) -> Report:
     folder = Path(os.environ.get("FLIGHTDECK_WORKSPACE") or ".")
     if running_server(folder) is not None:
         raise Conflict(f"A server runs here (see {folder / SERVER_FILE}): stop it, import, and start it again.")
-    app = build(load(workspace=folder))
+    app = build(load(workspace=folder), beside_former=True)
     try:
         engine, ledger, events = app.engine(), app.ledger(), app.events()
         into = EventsIn(

@@ -48,8 +48,13 @@ class Database:
         self.target = database if self.backend == "sqlite" else engine.url.render_as_string(hide_password=True)
 
     @classmethod
-    def open(cls, settings: LedgerSettings) -> Database:
+    def open(cls, settings: LedgerSettings, *, beside_former: bool = False) -> Database:
         """Connects, and brings the schema to this version's.
+
+        Args:
+            settings: which database.
+            beside_former: begin a ledger in a database that flightdeck-ai 1.3 has filled: only what brings its content
+                over may do that. Anybody else would see an empty ledger, whose first promotion passes unseen.
 
         Raises:
             Misconfigured: the DSN is none of PostgreSQL, its driver is not installed, the file can't be made, or the
@@ -59,6 +64,8 @@ class Database:
         database = cls(_engine(settings))
         try:
             with database.write() as connection:
+                if not beside_former:
+                    _refuse_former(connection, database.target)
                 _migrate(connection)
         except BaseException:
             database.close()
@@ -173,6 +180,18 @@ def _sqlite_connected(connection: sqlite3.Connection, record: ConnectionPoolEntr
 def _sqlite_begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("flightdeck_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _refuse_former(connection: Connection, target: str) -> None:
+    """Refuses to begin a ledger in a database that holds releases or runs of flightdeck-ai 1.3."""
+    tables = set(inspect(connection).get_table_names())
+    if _revision(connection) or not tables.issuperset({"schema_migrations", "releases", "run_events"}):
+        return
+    if connection.scalar(text("SELECT EXISTS (SELECT 1 FROM releases) OR EXISTS (SELECT 1 FROM run_events)")):
+        raise Misconfigured(
+            f"{target} holds a workspace of flightdeck-ai 1.3, which is not imported yet.",
+            hint=f"Bring it over once: flightdeck import-sqlite {target}",
+        )
 
 
 def _migrate(connection: Connection) -> None:

@@ -46,14 +46,19 @@ class Ledger:
         self._index = ReleaseIndex(database)
 
     @classmethod
-    def open(cls, settings: LedgerSettings) -> Ledger:
+    def open(cls, settings: LedgerSettings, *, beside_former: bool = False) -> Ledger:
         """Opens the ledger and brings its schema to this version's.
 
+        Args:
+            settings: which database.
+            beside_former: whether a database that flightdeck-ai 1.3 has filled is taken; see :meth:`Database.open`.
+
         Raises:
-            Misconfigured: the address can't work, or the ledger was written by a newer version.
+            Misconfigured: the address can't work, the ledger was written by a newer version, or by 1.3 and is not
+                imported yet.
             LedgerUnavailable: the database does not answer.
         """
-        return cls(Database.open(settings))
+        return cls(Database.open(settings, beside_former=beside_former))
 
     def release_index(self) -> ReleaseIndex:
         """The releases by id, and by agent and version, as of now: one cheap query, more only after a registration.

@@ -162,9 +162,12 @@ def test_what_1_3_could_not_compare_can_be_compared(old: Old, imported: str) -> 
 def test_a_workspace_can_move_over_where_it_is(
     old: Old, former: Former, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its flightdeck.yaml is ours, its file takes our tables beside 1.3's, and 1.3 still works on it."""
+    """Nothing else opens it before; then its file takes our tables beside 1.3's, and 1.3 still works on it."""
     shutil.copytree(old.folder, workspace / "same")
     monkeypatch.chdir(workspace / "same")
+    refused = run("release", "history")
+    assert refused.exit_code == 1
+    assert "flightdeck import-sqlite" in refused.output
     result = run("import-sqlite", ".")
     assert result.exit_code == 0, result.output
     assert run("doctor").exit_code == 0
