@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from flightdeck import addresses
+from flightdeck.announcement import SERVER_FILE
 from flightdeck.errors import (
     Blocked,
     Forbidden,
@@ -31,7 +32,6 @@ from flightdeck.errors import (
 )
 
 Params = Mapping[str, str | int | None]
-SERVER_FILE = Path(".flightdeck") / "server.json"
 TIMEOUT_S = 60.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LONGEST_SHOWN = 200

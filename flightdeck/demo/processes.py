@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from flightdeck.announcement import SERVER_FILE
 from flightdeck.demo.errors import DemoFailed
 
 START_S = 60.0
@@ -144,7 +145,7 @@ class Server:
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         """Until the server says where it listens; it writes its file once it answers."""
-        file = self._workspace / ".flightdeck" / "server.json"
+        file = self._workspace / SERVER_FILE
         give_up = time.monotonic() + START_S
         while not self._told:
             if process.poll() is not None or time.monotonic() > give_up:

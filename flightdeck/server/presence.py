@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-FILE = Path(".flightdeck") / "server.json"
+from flightdeck.announcement import SERVER_FILE
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def announced(workspace: Path, facts: Mapping[str, object]) -> Iterator[None]:
 
     The file appears whole, only its owner may read it, and another server's file is never removed.
     """
-    path = workspace / FILE
+    path = workspace / SERVER_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     content = json.dumps({**facts, "pid": os.getpid()}, indent=2) + "\n"
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="server-")
