@@ -38,7 +38,7 @@ def listening() -> Iterator[Listening]:
         def do_GET(self) -> None:
             told.asked.append((self.path, self.headers.get("Authorization")))
             if told.dies:
-                server.socket.close()
+                server.socket.shutdown(socket.SHUT_RDWR)  # at once, whoever is waiting for it
             self.send_response(told.status)
             for name, value in {"Content-Length": "2", **told.headers}.items():
                 self.send_header(name, value)
