@@ -35,15 +35,13 @@ from flightdeck.otel.receiver import http as otlp_http
 from flightdeck.otel.receiver import tls
 from flightdeck.server import listeners
 from flightdeck.server.actors import Connected
-from flightdeck.server.app import api_for
+from flightdeck.server.app import DRAIN_S, api_for
 from flightdeck.server.listeners import Address
 from flightdeck.server.presence import announced
 from flightdeck.settings import GrpcSettings, ProtocolSettings, Settings, TlsSettings
 
 ANSWER_S = 3
 """Seconds for requests under way to be answered, once a stop was asked for."""
-DRAIN_S = 4.0
-"""Seconds for what was acknowledged to be assembled; what is not, is after the next start."""
 FORCED = 130
 GC_THRESHOLDS = (20_000, 20, 20)
 M_MMAP_THRESHOLD = -3
