@@ -196,7 +196,10 @@ def test_a_dead_server_changes_nothing_for_the_agent(provider, tickets, way):
     done = run_agent(provider, few, env)
     assert (done.returncode, outcomes(done)) == (0, outcomes(bare))
     if way == "runs":
-        assert sum(line.startswith("FlightDeck") for line in done.stderr.splitlines()) == 1, done.stderr
+        said = [line for line in done.stderr.splitlines() if line.startswith("FlightDeck")]
+        assert len(said) == 2, done.stderr
+        assert f"{dead} does not answer" in said[0]
+        assert "runs lost" in said[1]
 
 
 def test_one_line_of_code_does_the_same(workspace, server, client):
