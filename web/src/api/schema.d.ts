@@ -135,6 +135,8 @@ export interface paths {
         /**
          * Releases
          * @description All registered releases, newest first; with ``include=unregistered`` also ids that only runs name.
+         *
+         *     Of these the newest 1,000.
          */
         get: operations["releases_v1_releases_get"];
         put?: never;
