@@ -127,7 +127,8 @@ async def _read(messages: AsyncIterator[bytes], held: Held, reading: asyncio.Sem
         Invalid: there is none.
     """
     try:
-        await asyncio.wait_for(reading.acquire(), TURN_S)
+        async with asyncio.timeout(TURN_S):
+            await reading.acquire()
     except TimeoutError as error:
         raise Busy("Too many requests are arriving.", retry_after_s=RETRY_AFTER_S) from error
     try:
