@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from flightdeck.cli import examples
 from flightdeck.cli.connection import api
 from flightdeck.cli.documents import document
 
@@ -16,7 +17,7 @@ def policy() -> None:
     """Set and show the policy that decides."""
 
 
-@policy.command("set")
+@policy.command("set", epilog=examples.shown("A complete policy", examples.POLICY))
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def set_command(path: Path) -> None:
     """Make the policy of a YAML file the active one.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from flightdeck.cli import examples
 from flightdeck.cli.connection import api
 from flightdeck.cli.documents import document
 
@@ -19,7 +20,7 @@ def pricing() -> None:
     """
 
 
-@pricing.command("import")
+@pricing.command("import", epilog=examples.shown("A complete price table", examples.PRICING))
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--replace", is_flag=True, help="Replace the table of this provider and version if there is one.")
 @click.option("--reason", help="Why it is replaced; kept in the audit.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from flightdeck.cli import promotion
+from flightdeck.cli import examples, promotion
 from flightdeck.cli.connection import api
 
 MISMATCH = 2
@@ -19,7 +19,7 @@ def release() -> None:
     """Register, compare, promote and roll back releases."""
 
 
-@release.command()
+@release.command(epilog=examples.shown("A complete release.yaml", examples.RELEASE))
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--env", "environment", help="Where it is meant to run; the workspace's default otherwise.")
 def register(path: Path, environment: str | None) -> None:
@@ -31,9 +31,11 @@ def register(path: Path, environment: str | None) -> None:
     Example:
       flightdeck release register agents/support --env production
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
-    from flightdeck.releases.bundle import load_bundle
+    from flightdeck.releases.bundle import load_bundle, missing_refs
 
     bundle = load_bundle(path)
+    for field, ref in missing_refs(bundle):
+        click.echo(f"WARNING: {field} names {ref!r}, which is not in the bundle: its content is not hashed.", err=True)
     body = {
         "artifact": bundle.artifact,
         "checksum": bundle.checksum,

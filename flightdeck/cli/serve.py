@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 PORT = click.IntRange(0, 65_535)
 PROCESS = "flightdeck.server.process"
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended."""
 
 
 @click.command()
@@ -58,6 +63,24 @@ def serve(
     for name, given in ignored:
         if given:
             click.echo(f"NOTICE: {name} has no effect any more.", err=True)
+    with _quiet_ctrl_c():
+        _serve(host, port, {"grpc": otlp_grpc_port, "http": otlp_http_port})
+
+
+@contextmanager
+def _quiet_ctrl_c() -> Iterator[None]:
+    """Ends the process at once on Ctrl-C, until the server takes signals itself: nothing is opened before that.
+
+    An exception would come up wherever the program just is, in the middle of imports for most of the start-up.
+    """
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _serve(host: str | None, port: int | None, otlp_ports: dict[str, int | None]) -> None:
     with needs_server("flightdeck serve"):
         process = importlib.import_module(PROCESS)
     from flightdeck.settings import load
@@ -71,8 +94,7 @@ def serve(
         )
     flags = {"server": {name: value for name, value in (("host", host), ("port", port)) if value is not None}}
     settings = load(flags, workspace=folder)
-    ports = {"grpc": otlp_grpc_port, "http": otlp_http_port}
-    endpoints = {name: f"{_otlp_host(settings, name)}:{port}" for name, port in ports.items() if port is not None}
+    endpoints = {name: f"{_otlp_host(settings, name)}:{port}" for name, port in otlp_ports.items() if port is not None}
     protocols = {name: {"endpoint": endpoint} for name, endpoint in endpoints.items()}
     process.run(load({**flags, "receivers": {"otlp": {"protocols": protocols}}}, workspace=folder))
 

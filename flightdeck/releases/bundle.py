@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,6 +64,20 @@ def load_bundle(path: Path) -> Bundle:
     artifact = _artifact(path / ARTIFACT_FILE if path.is_dir() else path)
     total, files = _hashed(path)
     return Bundle(artifact.model_dump(mode="json"), total, digest_v2(files), tuple(files))
+
+
+def missing_refs(bundle: Bundle) -> list[tuple[str, str]]:
+    """The references of the artifact to files that are not in the bundle, each with the name of its field.
+
+    A warning, no error: 1.3 takes such a release. Their content is in neither hash.
+    """
+    spec = bundle.artifact["spec"]
+    prompts, tools = spec["prompts"], spec.get("tools") or {}
+    named = [("prompts.system_ref", prompts["system_ref"])]
+    named += [("prompts.template_refs", ref) for ref in prompts["template_refs"]]
+    named += [("tools.manifest_ref", ref) for ref in [tools.get("manifest_ref")] if ref is not None]
+    inside = {file.path for file in bundle.files}
+    return [(field, ref) for field, ref in named if posixpath.normpath(ref) not in inside]
 
 
 def checksum(path: Path) -> str:

@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,38 @@ def test_register_prints_the_id_and_nothing_else(initialised):
     first, second = run("release", "register", "one"), run("release", "register", "one")
     assert re.fullmatch(r"rel_[0-9a-f]{12}\n", first.stdout)
     assert first.stdout != second.stdout, "the same bundle twice is two releases"
+
+
+def test_register_warns_of_files_that_the_artifact_names_and_the_bundle_lacks(initialised):
+    folder = bundle(initialised / "one")
+    artifact = (folder / "release.yaml").read_text()
+    named = "prompts: {system_ref: ./prompts/system.md, template_refs: [a.md, prompts/system.md]}"
+    artifact = artifact.replace("prompts: {system_ref: prompts/system.md}", named)
+    (folder / "release.yaml").write_text(artifact + "  tools: {manifest_ref: ../tools.json}\n")
+    done = run("release", "register", "one")
+    assert done.exit_code == 0
+    assert re.fullmatch(r"rel_[0-9a-f]{12}\n", done.stdout)
+    assert done.stderr.splitlines() == [
+        "WARNING: prompts.template_refs names 'a.md', which is not in the bundle: its content is not hashed.",
+        "WARNING: tools.manifest_ref names '../tools.json', which is not in the bundle: its content is not hashed.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("release", "register"), r"rel_[0-9a-f]{12}\n"),
+        (("policy", "set"), r"Set policy support-agent\n"),
+        (("pricing", "import"), r"Imported openai/openai-2026-11\n"),
+    ],
+)
+def test_the_file_that_the_help_shows_is_complete(initialised, command, said):
+    """As it stands there, copied by somebody who has nothing else."""
+    _, _, shown = run(*command, "--help").stdout.partition("A complete ")
+    Path("file.yaml").write_text(textwrap.dedent(shown.partition("\n")[2]))
+    done = run(*command, "file.yaml")
+    assert done.exit_code == 0
+    assert re.fullmatch(said, done.stdout)
 
 
 def test_list_has_five_columns_newest_first(initialised):
