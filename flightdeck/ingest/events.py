@@ -19,6 +19,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from flightdeck.errors import Invalid, TooLarge
 from flightdeck.ingest.group import GroupCommit
+from flightdeck.ingest.unregistered import Unregistered
 from flightdeck.models import RunEvent
 from flightdeck.otel.runs import Releases
 from flightdeck.pricing.tariff import DAY_S
@@ -95,6 +96,7 @@ class EventIngest:
         self._releases = releases
         self._clock_ns = clock_ns
         self._reading = threading.Lock()
+        self._unregistered = Unregistered()
         self._group: GroupCommit[Sequence[EventRow], EventCounts] = GroupCommit(
             self._commit, settings, name="event-commit"
         )
@@ -113,7 +115,9 @@ class EventIngest:
     def submit(self, body: bytes, *, workspace: int = 0) -> Future[EventCounts]:
         """The same, returning once the events are read: the future ends when they are stored."""
         with self._reading if len(body) >= _LARGE else nullcontext():
-            rows = rows_of(body, self._releases(), workspace=workspace)
+            releases = self._releases()
+            rows = rows_of(body, releases, workspace=workspace)
+        self._unregistered.look({row.place.release_id for row in rows}, releases)
         return self._group.submit(rows, sum(row.size for row in rows))
 
     def close(self, timeout_s: float = 10.0) -> None:

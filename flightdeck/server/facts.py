@@ -12,6 +12,10 @@ from flightdeck.errors import FlightDeckError, Invalid
 from flightdeck.store import pages, schema
 
 SHOWN_NUMBERS = 20
+SHOWN_RELEASES = 5
+SHOWN_LENGTH = 100
+MOST_RELEASES = 100_000
+"""Of the store that are looked up."""
 
 
 class Check(NamedTuple):
@@ -74,6 +78,7 @@ def checks(app: App) -> list[Check]:
         _checked("audit_seq", app, _sequence),
         _checked("hash_chain", app, _chain),
         _checked("store", app, _store),
+        *_unregistered(app),
     ]
 
 
@@ -136,3 +141,18 @@ def _chain(app: App) -> str:
 
 def _store(app: App) -> str:
     return f"{pages.count(app.engine())} runs stored"
+
+
+def _unregistered(app: App) -> list[Check]:
+    """Release ids that only events know: worth knowing, nothing wrong; no line when there are none."""
+    try:
+        known = app.ledger().release_index()
+        found = [each for each in pages.release_ids(app.engine(), MOST_RELEASES) if known.agent_of(each) is None]
+    except FlightDeckError:
+        return []  # another check says so
+    if not found:
+        return []
+    shown = ", ".join(repr(each[:SHOWN_LENGTH]) for each in found[:SHOWN_RELEASES])
+    more = ", ..." if len(found) > SHOWN_RELEASES else ""
+    detail = f"runs of {len(found)} release id(s) that are not registered, no comparison counts them: {shown}{more}"
+    return [Check("unregistered_releases", passed=True, detail=detail)]

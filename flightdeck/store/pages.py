@@ -92,6 +92,16 @@ def page(engine: Engine, query: RunQuery) -> RunPage:
     return RunPage(total, events)
 
 
+def release_ids(engine: Engine, limit: int) -> list[str]:
+    """The ids of releases that have runs, registered or not, in order; at most so many.
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+    """
+    query = "SELECT DISTINCT release_id FROM runs ORDER BY release_id LIMIT {limit:UInt64}"
+    return [str(row[0]) for row in engine.query(query, {"limit": limit}, {}).rows()]
+
+
 def count(engine: Engine) -> int:
     """How many runs there are in all, finished or in progress.
 

@@ -115,6 +115,23 @@ def test_export_writes_lines_and_warns_when_there_are_more(initialised, pair):
     assert (initialised / "out.jsonl").read_text().splitlines() == whole.stdout.splitlines()[:2]
 
 
+def test_doctor_counts_releases_that_only_events_know(initialised, release):
+    """An information: exit code and the other lines stay."""
+    before = run("doctor").stdout.splitlines()
+    events = [event(release, 1), event("rel_a", 1), event("rel_b", 1), event("rel_b", 2)]
+    assert run("runs", "ingest", lines(initialised / "events.jsonl", events)).stdout == "Inserted 4 events\n"
+    done = run("doctor")
+    told = (
+        "ok    unregistered_releases: runs of 2 release id(s) that are not registered, "
+        "no comparison counts them: 'rel_a', 'rel_b'"
+    )
+    assert done.exit_code == 0
+    assert [line for line in done.stdout.splitlines()[:-1] if not line.startswith("ok    store: ")] == [
+        *(line for line in before[:-1] if not line.startswith("ok    store: ")),
+        told,
+    ]
+
+
 @pytest.mark.parametrize("command", ["list", "export"])
 def test_an_unknown_release_and_a_window_that_is_none_are_errors(release, command):
     unknown = run("runs", command, "rel_nope", "--window", "1d")

@@ -395,6 +395,15 @@ class TestIngest:
             ingest.ingest(b"[]")
         assert ids(listed(engine)) == ["a", "b", "c"]
 
+    def test_an_unregistered_release_is_stored_and_told_once(
+        self, ingest: EventIngest, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for run_id in ("a", "b"):
+            assert ingest.ingest(body(event(run_id=run_id, release_id="rel_typo"))).inserted == 1
+        assert [record.getMessage().partition(",")[0] for record in caplog.records] == [
+            "Events name release 'rel_typo'"
+        ]
+
     def test_one_bad_request_never_touches_its_neighbours(self, ingest: EventIngest, engine: Engine) -> None:
         """All of them arrive at once, most of them to be committed together."""
         start = threading.Barrier(12)
