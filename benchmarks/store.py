@@ -27,7 +27,8 @@ _RUNS = """
 INSERT INTO run_rows (
     workspace, agent_id, release_id, environment, timestamp_us, run_key, trace_key, run_id, version, source, type,
     run_kind, workspace_id, tenant_id, task_id, trace_id, span_id, latency_ms, success, error_type, provider, model,
-    input_tokens, output_tokens, cached_input_tokens, `models.provider`, `models.model`, `models.input_tier`, `models.calls`,
+    input_tokens, output_tokens, cached_input_tokens, `models.provider`, `models.model`, `models.input_tier`,
+    `models.calls`,
     `models.input`, `models.cached`, `models.creation`, `models.output`, `models.reasoning`, `tools.name`,
     `tools.invocations`, `tools.cost_units`)
 WITH lower(hex(MD5(toString(number)))) AS trace,

@@ -60,8 +60,9 @@ def _survey(former: FormerWorkspace) -> Report:
 
 
 def _bring_over(former: FormerWorkspace) -> Report:
+    from flightdeck.announcement import SERVER_FILE
     from flightdeck.app import build
-    from flightdeck.cli.connection import SERVER_FILE, running_server
+    from flightdeck.cli.connection import running_server
     from flightdeck.ingest.events import rows_of
     from flightdeck.releases.importing import EventsIn, bring_over
     from flightdeck.settings import load
