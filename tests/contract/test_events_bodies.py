@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -21,10 +21,11 @@ HELD = 1_000
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> App:
+def app(tmp_path: Path) -> Iterator[App]:
     app = build(load({}, workspace=tmp_path))
     app.receiver = dataclasses.replace(app.receiver, gate=Gate(HELD))
-    return app
+    yield app
+    app.close()
 
 
 def posted(app: App, content: bytes | AsyncIterator[bytes]) -> httpx.Response:
