@@ -14,7 +14,7 @@ setup: .venv/.ready ## the locked environment in .venv, the page built
 .venv/.uv: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "FlightDeck needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 " + "setup")'
 	@$(PYTHON) -m venv .venv || { echo "python3 can't make virtual environments here. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "Installing the locked environment into .venv (once; about 1.5 GB on disk) ..."
+	@echo "Installing the locked environment into .venv (once; about 1.7 GB on disk) ..."
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements/uv.txt
 	@touch $@
 
