@@ -16,7 +16,7 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from benchmarks.load import Answer, HttpConnection
+from benchmarks.load import EXPORT, Answer, HttpConnection
 from benchmarks.payload import SPANS_A_TRACE, Template, template
 from tests.fault.sending import eventually, run_count, stored
 from tests.serving import Server, serving
@@ -24,7 +24,6 @@ from tests.serving import Server, serving
 GIB = 1024 * 1024 * 1024
 MOST_MEMORY = 1.2 * GIB
 FLOOD_S = 60
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 SMALL_QUEUE = {
     "FLIGHTDECK_BATCH__MAX_BYTES": str(1024 * 1024),
     "FLIGHTDECK_BATCH__MAX_QUEUED_BYTES": str(4 * 1024 * 1024),

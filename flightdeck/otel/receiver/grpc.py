@@ -105,10 +105,12 @@ def _export(signal: Signal, receiver: Receiver, reading: asyncio.Semaphore) -> E
     """The handler of one signal's Export."""
 
     async def export(messages: AsyncIterator[bytes], context: Context) -> bytes:
+        # Read from the context: an iterator of messages that is not asked for their end is never freed, nor its body.
+        del messages
         try:
             caller = _admit(context, receiver)
             with receiver.gate.enter() as held:
-                body = await _read(messages, held, reading)
+                body = await _read(context, held, reading)
                 outcome = await signal.take(receiver, body, caller)
         except Exception as error:  # noqa: BLE001 - the edge: every fault becomes an answer
             failed = failure(error)
@@ -118,7 +120,7 @@ def _export(signal: Signal, receiver: Receiver, reading: asyncio.Semaphore) -> E
     return export
 
 
-async def _read(messages: AsyncIterator[bytes], held: Held, reading: asyncio.Semaphore) -> bytes:
+async def _read(context: Context, held: Held, reading: asyncio.Semaphore) -> bytes:
     """The body, once it is its turn to arrive.
 
     Raises:
@@ -133,12 +135,12 @@ async def _read(messages: AsyncIterator[bytes], held: Held, reading: asyncio.Sem
         raise Busy("Too many requests are arriving.", retry_after_s=RETRY_AFTER_S) from error
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            body = await anext(messages)
+            body: bytes = await context.read()
+        if body is grpc.aio.EOF:  # type: ignore[attr-defined] # missing in the stubs
+            raise Invalid("The call carries no message.")
         held.grow(len(body))
     except TimeoutError as error:
         raise Retryable(f"The message did not arrive within {TIMEOUT_S:g} seconds.") from error
-    except StopAsyncIteration as error:
-        raise Invalid("The call carries no message.") from error
     finally:
         reading.release()
     return body
