@@ -8,8 +8,6 @@ process at once.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import gc
 import logging
 import os
@@ -33,7 +31,7 @@ from flightdeck.errors import Misconfigured
 from flightdeck.otel.receiver import grpc as otlp_grpc
 from flightdeck.otel.receiver import http as otlp_http
 from flightdeck.otel.receiver import tls
-from flightdeck.server import listeners
+from flightdeck.server import listeners, memory
 from flightdeck.server.actors import Connected
 from flightdeck.server.app import DRAIN_S, api_for
 from flightdeck.server.listeners import Address
@@ -44,8 +42,6 @@ ANSWER_S = 3
 """Seconds for requests under way to be answered, once a stop was asked for."""
 FORCED = 130
 GC_THRESHOLDS = (20_000, 20, 20)
-M_MMAP_THRESHOLD = -3
-"""Of glibc's mallopt."""
 
 
 @dataclass(slots=True)
@@ -66,7 +62,7 @@ def run(settings: Settings) -> None:
         StoreUnavailable, LedgerUnavailable: what it would serve can't be opened.
     """
     _log()
-    _give_back_memory()
+    memory.return_large_blocks()
     loop_factory = uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(_serve(settings))
@@ -76,16 +72,6 @@ def _log() -> None:
     """Warnings of all, and what is worth knowing of us, on stderr."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("flightdeck").setLevel(logging.INFO)
-
-
-def _give_back_memory() -> None:
-    """Has the C library return large blocks to the system as soon as they are free.
-
-    Without a fixed threshold glibc learns from freed requests to keep blocks of up to 32 MiB in its heaps:
-    after a flood the process held 300 MB more than it used. Elsewhere there is nothing to set.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1024 * 1024)
 
 
 def _collect_less() -> None:
@@ -126,6 +112,7 @@ async def _answer(
         otlp = otlp_http.app(app.receiver, max_bytes=_max_bytes(protocol))
         http.append(_Http(otlp, served.otlp_http, pair))
     tasks = [asyncio.create_task(server.answer()) for server in http]
+    trimming = asyncio.create_task(memory.trim())
     if served.otlp_grpc is not None:
         await grpc_server.start()
     try:
@@ -141,6 +128,7 @@ async def _answer(
                 server.should_exit = True
             await asyncio.gather(grpc_server.stop(ANSWER_S), *tasks)
     finally:
+        trimming.cancel()
         await grpc_server.stop(0)
 
 
