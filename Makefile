@@ -32,7 +32,9 @@ serve: setup ## a server in the current folder
 	@$(BIN)/flightdeck serve
 
 test: setup check ## everything CI checks
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PYTEST) -n 2 --dist loadgroup tests
+	@# The browser's driver keeps an event loop running in its process: it gets one of its own.
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PYTEST) -m browser tests
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PYTEST) -m 'not browser' -n 2 --dist loadgroup tests
 
 check: lint types contracts current ## all but the tests
 
