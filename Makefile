@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check lint fmt types contracts generate current unit fault bench soak web dist lock clean
+.PHONY: help setup demo serve test check lint fmt types contracts generate current unit fault bench web dist lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,9 +70,6 @@ fault: setup ## kill, cut, fill, slow
 
 bench: setup ## all benchmarks, with peers in the same run (minutes)
 	@$(BIN)/python -m benchmarks
-
-soak: setup ## sustained load with faults (about an hour)
-	@$(BIN)/python -m benchmarks.soak
 
 web: setup ## the page's own tests
 	@cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm test
