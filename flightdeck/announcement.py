@@ -1,8 +1,20 @@
-"""Where a server says that it serves a workspace. On its own, because a command has to know it before it loads more."""
+"""How a server says that it is there, and whether it still is. On its own: a command knows it before it loads more."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 SERVER_FILE = Path(".flightdeck") / "server.json"
 """In the workspace's folder: addresses, process id and instance of its server, while there is one."""
+
+
+def alive(pid: int) -> bool:
+    """Whether a process that announced itself on this machine still runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # somebody else's
+    return True

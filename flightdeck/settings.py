@@ -269,6 +269,12 @@ class Settings(BaseSettings):
         home = (self.workspace / WORKSPACE_FOLDER / "clickhouse").resolve()
         return self.store.model_copy(update={"dsn": SecretStr(f"chdb://{home}")})
 
+    def otlp_host(self, protocol: Literal["grpc", "http"]) -> str:
+        """Where an OTLP receiver listens: at its own address if one was chosen, else where the API does."""
+        protocols = self.receivers.otlp.protocols
+        section = protocols.grpc if protocol == "grpc" else protocols.http
+        return section.host if section is not None and protocols.explicit(protocol) else self.server.host
+
     @property
     def assembly(self) -> AssemblySettings:
         """The assembler's slice."""

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from flightdeck import addresses
-from flightdeck.announcement import SERVER_FILE
+from flightdeck.announcement import SERVER_FILE, alive
 from flightdeck.errors import (
     Blocked,
     Forbidden,
@@ -188,7 +188,7 @@ def running_server(folder: Path) -> Remote | None:
         url, pid, instance = str(told["url"]), int(told["pid"]), str(told["instance"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not _alive(pid):
+    if not alive(pid):
         return None
     if not _on_this_machine(url):
         raise Misconfigured(
@@ -222,16 +222,6 @@ def _on_this_machine(url: str) -> bool:
             trial.bind(where[4])
     except OSError:
         return False
-    return True
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
     return True
 
 

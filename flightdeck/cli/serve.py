@@ -8,14 +8,11 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import click
 
 from flightdeck.cli.inprocess import needs_server
-
-if TYPE_CHECKING:
-    from flightdeck.settings import Settings
 
 PORT = click.IntRange(0, 65_535)
 PROCESS = "flightdeck.server.process"
@@ -80,7 +77,7 @@ def _quiet_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _serve(host: str | None, port: int | None, otlp_ports: dict[str, int | None]) -> None:
+def _serve(host: str | None, port: int | None, otlp_ports: dict[Literal["grpc", "http"], int | None]) -> None:
     with needs_server("flightdeck serve"):
         process = importlib.import_module(PROCESS)
     from flightdeck.settings import load
@@ -94,14 +91,6 @@ def _serve(host: str | None, port: int | None, otlp_ports: dict[str, int | None]
         )
     flags = {"server": {name: value for name, value in (("host", host), ("port", port)) if value is not None}}
     settings = load(flags, workspace=folder)
-    endpoints = {name: f"{_otlp_host(settings, name)}:{port}" for name, port in otlp_ports.items() if port is not None}
+    endpoints = {name: f"{settings.otlp_host(name)}:{port}" for name, port in otlp_ports.items() if port is not None}
     protocols = {name: {"endpoint": endpoint} for name, endpoint in endpoints.items()}
     process.run(load({**flags, "receivers": {"otlp": {"protocols": protocols}}}, workspace=folder))
-
-
-def _otlp_host(settings: Settings, name: str) -> str:
-    """Where a receiver listens whose port was chosen: at its own address if it has one, else where the API does."""
-    protocols = settings.receivers.otlp.protocols
-    protocol = protocols.grpc if name == "grpc" else protocols.http
-    own = protocol is not None and protocols.explicit("grpc" if name == "grpc" else "http")
-    return protocol.host if protocol is not None and own else settings.server.host

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 
 from flightdeck.ingest.check import Checked, suffix
 from flightdeck.ingest.group import GroupCommit
+from flightdeck.otel.receiver.wire import varint
 from flightdeck.settings import BatchSettings
 
 logger = logging.getLogger(__name__)
@@ -90,14 +91,5 @@ class SpanCommit:
         parts: list[bytes] = []
         for checked in requests:
             ours = suffix(checked.workspace, self._landed_us, self._writer)
-            parts += (_varint(len(checked.body) + len(ours)), checked.body, ours)
+            parts += (varint(len(checked.body) + len(ours)), checked.body, ours)
         return b"".join(parts)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from flightdeck.announcement import alive
 from flightdeck.errors import Permanent
 from flightdeck.ingest.pending import SECOND_US, Pending, Trace
 from flightdeck.otel.runs import Options, Releases, assemble
@@ -306,7 +307,7 @@ class Rounds:
         """Whether nobody assembles what a writer landed: its process is gone, or has been silent for long."""
         if self._engine.embedded or other.life is Life.LEFT or now_us > other.seen_us + DEAD_AFTER_US:
             return True
-        return other.host == self._me.host and other.pid != self._me.pid and not _alive(other.pid)
+        return other.host == self._me.host and other.pid != self._me.pid and not alive(other.pid)
 
 
 @contextmanager
@@ -324,13 +325,3 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

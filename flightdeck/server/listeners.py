@@ -6,7 +6,6 @@ import socket
 from dataclasses import dataclass
 
 from flightdeck.errors import Misconfigured
-from flightdeck.settings import ProtocolSettings, Settings
 
 BACKLOG = 2048
 
@@ -61,11 +60,6 @@ def address(listener: socket.socket) -> Address:
     """Where a socket listens."""
     host, port = listener.getsockname()[:2]
     return Address(host, port)
-
-
-def otlp_host(settings: Settings, protocol: ProtocolSettings, *, explicit: bool) -> str:
-    """Where an OTLP receiver listens: at its own address if one was chosen, else where the API does."""
-    return protocol.host if explicit else settings.server.host
 
 
 def api_taken(port: int) -> Misconfigured:

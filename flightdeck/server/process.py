@@ -219,7 +219,7 @@ def _otlp_socket(settings: Settings, served: Served) -> Iterator[socket.socket |
         yield None
         return
     explicit = protocols.explicit("http")
-    host = listeners.otlp_host(settings, protocols.http, explicit=explicit)
+    host = settings.otlp_host("http")
     try:
         listener = listeners.listen(host, protocols.http.port)
     except listeners.Taken as error:
@@ -235,7 +235,7 @@ def _bind_grpc(server: grpc.aio.Server, settings: Settings, served: Served) -> A
     if protocols.grpc is None:
         return None
     explicit = protocols.explicit("grpc")
-    host = listeners.otlp_host(settings, protocols.grpc, explicit=explicit)
+    host = settings.otlp_host("grpc")
     chosen = protocols.grpc.model_copy(update={"endpoint": str(Address(host, protocols.grpc.port))})
     try:
         # Asked with a plain socket first: grpc's own error for a taken port can't be told from others.

@@ -18,6 +18,7 @@ import orjson
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from flightdeck.errors import Invalid, TooLarge
+from flightdeck.otel.receiver.wire import varint
 
 MAX_DEPTH = 100
 # Upper bound on values in a body: orjson makes an object of 50 to 100 bytes of each.
@@ -138,7 +139,7 @@ def _each(encode: Encoder) -> Encoder:
 
 
 def _sized(number: int, inner: Encoder) -> Encoder:
-    tag = _varint(number << 3 | 2)
+    tag = varint(number << 3 | 2)
 
     def encode(value: Json, depth: int) -> bytes:
         content = inner(value, depth)
@@ -179,7 +180,7 @@ _VARINTS = {
 
 
 def _text(number: int, read: Callable[[str], bytes]) -> Encoder:
-    tag = _varint(number << 3 | 2)
+    tag = varint(number << 3 | 2)
 
     def encode(value: Json, _depth: int) -> bytes:
         if type(value) is not str:
@@ -191,7 +192,7 @@ def _text(number: int, read: Callable[[str], bytes]) -> Encoder:
 
 
 def _fixed(number: int, wire: int, code: str, read: Callable[[Json], float]) -> Encoder:
-    tag = _varint(number << 3 | wire)
+    tag = varint(number << 3 | wire)
     pack = struct.Struct(code).pack
 
     def encode(value: Json, _depth: int) -> bytes:
@@ -202,11 +203,11 @@ def _fixed(number: int, wire: int, code: str, read: Callable[[Json], float]) -> 
 
 def _varying(number: int, read: Callable[[Json], int], *, signed: bool = False) -> Encoder:
     """A varint field; ``signed`` is sint32's zigzag."""
-    tag = _varint(number << 3)
+    tag = varint(number << 3)
 
     def encode(value: Json, _depth: int) -> bytes:
         whole = read(value)
-        return tag + _varint((whole << 1 ^ whole >> 31 if signed else whole) & 0xFFFF_FFFF_FFFF_FFFF)
+        return tag + varint((whole << 1 ^ whole >> 31 if signed else whole) & 0xFFFF_FFFF_FFFF_FFFF)
 
     return encode
 
@@ -291,17 +292,8 @@ def _what(value: Json) -> str:
             return repr(value)
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-_SIZES = tuple(_varint(size) for size in range(4096))
+_SIZES = tuple(varint(size) for size in range(4096))
 
 
 def _size(size: int) -> bytes:
-    return _SIZES[size] if size < len(_SIZES) else _varint(size)
+    return _SIZES[size] if size < len(_SIZES) else varint(size)

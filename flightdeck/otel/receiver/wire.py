@@ -88,3 +88,13 @@ def _varint(body: bytes, at: int) -> tuple[int, int]:
             return value, at
         shift += 7
     raise Invalid("The body is no OTLP message: a number is longer than ten bytes.")
+
+
+def varint(value: int) -> bytes:
+    """A number of at least 0 as protobuf writes it."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
