@@ -71,6 +71,6 @@ def demo(
         if keep_workspace:
             click.echo(f"Workspace: {folder}")
         if serve:
-            click.echo(f"\nThe server is up at {story.server.url} until Ctrl-C.")
-            with suppress(KeyboardInterrupt):
+            with suppress(KeyboardInterrupt):  # from the moment on that the line invites it
+                click.echo(f"\nThe server is up at {story.server.url} until Ctrl-C.")
                 story.server.wait()
