@@ -29,7 +29,9 @@ from flightdeck.models.diff import (
     DiffQuality,
     DiffRequest,
     DiffSamples,
+    DiffWindow,
 )
+from flightdeck.models.explanation import Driver, Explanation, MetricDrivers
 from flightdeck.models.fields import Moment
 from flightdeck.models.policy import DiffConfig, Policy, PolicyResult
 from flightdeck.models.prices import CatalogTariff, PricingCatalog, PricingEntry, PricingMapping, PricingTable
@@ -97,8 +99,12 @@ __all__ = [
     "DiffQuality",
     "DiffRequest",
     "DiffSamples",
+    "DiffWindow",
+    "Driver",
+    "Explanation",
     "Guardrail",
     "Message",
+    "MetricDrivers",
     "Moment",
     "Outcome",
     "Policy",

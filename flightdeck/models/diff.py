@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from flightdeck.models.fields import Count
-from flightdeck.models.policy import PolicyResult
-from flightdeck.models.verdict import Verdict
+from flightdeck.models.explanation import Explanation
+from flightdeck.models.fields import Count, Moment
+from flightdeck.models.policy import Policy, PolicyResult
+from flightdeck.models.verdict import Verdict, VerdictWindows
 
 
 class DataQuality(BaseModel):
@@ -110,11 +112,20 @@ class DiffQuality(BaseModel):
 
 
 class Diff(BaseModel):
-    """Baseline against candidate over ``[since, until)``: the answer of ``POST /v1/diff``."""
+    """Baseline against candidate: the answer of ``POST /v1/diff``.
+
+    ``since`` and ``until`` are the candidate's; ``window`` is the length that was asked for, or, where the candidate
+    has a window of its own, that window as ``since/until``.
+
+    ``policy`` is what blocks: 1.3's limits, and the verdict where the policy's ``statistics.gate`` says so. ``verdict``
+    is the judge's; without ``statistics`` in the policy it is advice. ``evidence`` and ``explanation`` are there when
+    they were asked for.
+    """
 
     window: str
     since: str
     until: str
+    windows: VerdictWindows = Field(default_factory=VerdictWindows)
     filters: DiffFilters
     pricing: DiffPricing
     samples: DiffSamples
@@ -122,14 +133,51 @@ class Diff(BaseModel):
     policy: PolicyResult
     verdict: Verdict
     data_quality: DiffQuality
+    explanation: Explanation | None = Field(default=None, exclude_if=lambda explanation: explanation is None)
+    evidence: dict[str, Any] | None = Field(default=None, exclude_if=lambda evidence: evidence is None)
+
+
+class DiffWindow(BaseModel):
+    """A side's own window, ``[since, until)``; a time without a zone is UTC."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: Moment
+    until: Moment
+
+    @model_validator(mode="after")
+    def _forwards(self) -> DiffWindow:
+        if self.since >= self.until:
+            raise ValueError("since must be before until")
+        return self
 
 
 class DiffRequest(BaseModel):
-    """The body of ``POST /v1/diff``. Without an environment the workspace's default is used."""
+    """The body of ``POST /v1/diff``. Without an environment the workspace's default is used.
+
+    ``window`` ends now and holds for each side that has no window of its own; it may be left out where both have.
+
+    ``pricing`` prices both releases by another table (``provider/version``: an imported one, or the defaults) or by the
+    catalog (``catalog``) instead of their own; ``policy`` judges by another one than the active; ``explain`` asks for
+    ``explanation``, ``include_evidence`` for all that the verdict rests on, in a form that can be judged again.
+    """
 
     baseline_release_id: str
     candidate_release_id: str
-    window: str
     environment: str | None = None
     tenant_id: str | None = None
     task_id: str | None = None
+    baseline_window: DiffWindow | None = None
+    candidate_window: DiffWindow | None = None
+    pricing: str | None = None
+    policy: Policy | None = None
+    explain: bool = False
+    include_evidence: bool = False
+    window: Annotated[str | None, Field(validate_default=True)] = None
+
+    @field_validator("window", mode="after")
+    @classmethod
+    def _some_window(cls, window: str | None, info: ValidationInfo) -> str | None:
+        if window is None and not (info.data.get("baseline_window") and info.data.get("candidate_window")):
+            raise PydanticCustomError("missing", "Field required")
+        return window
