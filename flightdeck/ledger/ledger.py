@@ -8,6 +8,7 @@ from typing import Self
 from flightdeck.ledger.database import Database
 from flightdeck.ledger.decisions import Decisions
 from flightdeck.ledger.index import ReleaseIndex
+from flightdeck.ledger.looks import Looks
 from flightdeck.ledger.outbox import Outbox
 from flightdeck.ledger.policies import Policies
 from flightdeck.ledger.pricing import Pricing
@@ -23,9 +24,10 @@ class Ledger:
     Attributes:
         releases: the registered releases.
         pricing: the imported pricing tables and the audit of their imports.
-        policies: the policies that were set; the last one is active.
+        policies: the policies that were set, by agent and environment.
         decisions: promotions and rollbacks, and which releases are live by them.
         requests: promotions that wait for a confirmation.
+        looks: verdicts that somebody waited for.
         webhooks: who is told of decisions.
         outbox: what they are still to be told, and the log of telling them.
         backend: ``sqlite`` or ``postgresql``.
@@ -39,6 +41,7 @@ class Ledger:
         self.policies = Policies(database)
         self.decisions = Decisions(database)
         self.requests = Requests(database)
+        self.looks = Looks(database)
         self.webhooks = Webhooks(database)
         self.outbox = Outbox(database)
         self.backend = database.backend

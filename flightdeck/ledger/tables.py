@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,11 +112,18 @@ PRICING_TABLES = Table(
 POLICIES = Table(
     "policy",
     METADATA,
-    # The largest is the active policy; earlier ones stay as history.
+    # The largest of an agent and environment is in force there; earlier ones stay as history.
     Column("seq", _Sequence, primary_key=True, autoincrement=True),
     Column("policy_id", String(NAME_LENGTH), nullable=False),
     Column("policy_json", Text, nullable=False),
     Column("set_at_us", Moment, nullable=False),
+    # Null is any. An environment may be "", so that can't mean it.
+    Column("agent_id", String(NAME_LENGTH)),
+    Column("environment", String(NAME_LENGTH)),
+    Column("actor", String(NAME_LENGTH), nullable=False, server_default="unknown"),
+    # A row that takes the one before it out of force; its policy is that one's.
+    Column("removed", Boolean, nullable=False, server_default=false()),
+    Index(None, "agent_id", "environment"),
     sqlite_autoincrement=True,
 )
 
@@ -184,6 +192,21 @@ REQUESTS = Table(
     Column("created_at_us", Moment, nullable=False),
     Column("resolved_at_us", Moment),
     Column("completed_action_id", String(64)),
+    sqlite_autoincrement=True,
+)
+
+LOOKS = Table(
+    "look",
+    METADATA,
+    Column("seq", _Sequence, primary_key=True, autoincrement=True),
+    Column("baseline_release_id", String(NAME_LENGTH), nullable=False),
+    Column("candidate_release_id", String(NAME_LENGTH), nullable=False),
+    Column("environment", String(NAME_LENGTH), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("sequential", Boolean, nullable=False),
+    Column("actor", String(NAME_LENGTH), nullable=False),
+    Column("looked_at_us", Moment, nullable=False),
+    Index(None, "baseline_release_id", "candidate_release_id", "environment"),
     sqlite_autoincrement=True,
 )
 

@@ -44,6 +44,28 @@ class Policy(BaseModel):
     statistics: Statistics | None = Field(default=None, exclude_if=lambda statistics: statistics is None)
 
 
+class PolicyScope(BaseModel):
+    """What a policy is for; null is any. Of several the narrowest counts, an agent before an environment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    agent_id: str | None = None
+    environment: str | None = None
+
+    @property
+    def precedence(self) -> int:
+        """The larger comes first."""
+        return 2 * (self.agent_id is not None) + (self.environment is not None)
+
+    def __str__(self) -> str:
+        agent = "any agent" if self.agent_id is None else f"agent {self.agent_id!r}"
+        return f"{agent} in {'any environment' if self.environment is None else f'environment {self.environment!r}'}"
+
+
+EVERYTHING = PolicyScope()
+"""Any agent in any environment: the only scope that 1.3 has."""
+
+
 class PolicyResult(BaseModel):
     """What a policy says of a diff. ``passed`` is true exactly when there are no reasons against."""
 

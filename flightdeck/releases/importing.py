@@ -14,6 +14,7 @@ from flightdeck.errors import Conflict, NotFound, Permanent
 from flightdeck.ledger import Ledger
 from flightdeck.ledger.former import BUNDLED, FormerWorkspace
 from flightdeck.models import PricingTable, ReleaseRecord
+from flightdeck.models.policy import PolicyScope
 from flightdeck.store.events import EventCounts
 
 BATCH_EVENTS = 5_000
@@ -177,7 +178,7 @@ def _pricing(source: FormerWorkspace, ledger: Ledger) -> Count:
 
 def _policies(source: FormerWorkspace, ledger: Ledger, report: Report) -> Count:
     theirs = [(policy.policy_id, at) for policy, at in source.policies()]
-    here = ledger.policies.history()
+    here = [(one.policy.policy_id, one.set_at) for one in ledger.policies.history() if one.scope == PolicyScope()]
     count = Count(len(theirs))
     if set(here) - set(theirs):
         report.notes.append("This workspace has a policy of its own; it stays the active one.")

@@ -18,8 +18,10 @@ from sqlalchemy import create_engine, text
 from flightdeck.errors import Conflict, Invalid, LedgerUnavailable, Misconfigured, NotFound, TooLarge
 from flightdeck.ledger import Ledger
 from flightdeck.ledger.database import Database
+from flightdeck.ledger.looks import Pair
 from flightdeck.ledger.tables import METADATA, PRICING_IMPORTS, RELEASES
 from flightdeck.models import Policy, PricingTable, ReleaseRecord
+from flightdeck.models.policy import PolicyScope
 from flightdeck.settings import LedgerSettings
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, 123457, tzinfo=UTC)
@@ -56,7 +58,7 @@ def test_migrations_make_the_tables_that_the_code_asks(ledger_settings):
             connection, opts={"version_table": "ledger_version"}
         )
         assert alembic.autogenerate.compare_metadata(context, METADATA) == []
-    assert database.schema_version() == "0002"
+    assert database.schema_version() == "0003"
     database.close()
 
 
@@ -74,7 +76,7 @@ def opened(settings: LedgerSettings) -> str:
 
 def test_several_processes_may_open_an_empty_ledger_at_once(ledger_settings):
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.map(opened, [ledger_settings] * 3, chunksize=1) == ["0002"] * 3
+        assert pool.map(opened, [ledger_settings] * 3, chunksize=1) == ["0003"] * 3
 
 
 def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(ledger_settings):
@@ -412,6 +414,82 @@ def test_the_policy_that_was_set_last_is_active_also_when_set_again(ledger):
         ledger.policies.set(policy, now=NOW)
         assert ledger.policies.active() == policy
     assert ledger.policies.configured()
+
+
+def test_of_several_policies_the_narrowest_is_in_force_an_agent_before_an_environment(ledger):
+    scopes = {
+        "all": PolicyScope(),
+        "prod": PolicyScope(environment="prod"),
+        "support": PolicyScope(agent_id="support"),
+        "support in prod": PolicyScope(agent_id="support", environment="prod"),
+    }
+    for name, scope in scopes.items():
+        ledger.policies.set(Policy(policy_id=name), now=NOW, scope=scope, actor="ann")
+
+    def effective(agent_id: str | None, environment: str | None) -> str:
+        return ledger.policies.effective(agent_id, environment).policy.policy_id
+
+    assert effective("support", "prod") == "support in prod"
+    assert effective("support", "dev") == "support"
+    assert effective("billing", "prod") == "prod"
+    assert effective("billing", "dev") == effective("billing", "") == effective(None, None) == "all"
+    assert ledger.policies.active().policy_id == "all", "an agent's policy is no policy for all"
+    assert [one.policy.policy_id for one in ledger.policies.in_force()] == list(scopes)
+
+
+def test_a_removed_policy_counts_no_more_and_stays_in_the_history_with_who_did_it(ledger):
+    scope = PolicyScope(agent_id="support")
+    ledger.policies.set(Policy(policy_id="all"), now=NOW)
+    ledger.policies.set(Policy(policy_id="own"), now=NOW, scope=scope, actor="ann")
+    ledger.policies.remove(scope, now=NOW, actor="bob")
+    assert ledger.policies.effective("support", "prod").policy.policy_id == "all"
+    with pytest.raises(NotFound, match="No policy is set for agent 'support' in any environment"):
+        ledger.policies.of(scope)
+    with pytest.raises(NotFound):
+        ledger.policies.remove(scope, now=NOW)
+    kept = [(one.policy.policy_id, one.actor, one.removed) for one in ledger.policies.history()]
+    assert kept == [("own", "bob", True), ("own", "ann", False), ("all", "unknown", False)]
+    assert len(ledger.policies.history(limit=1)) == 1
+
+
+def test_an_environment_without_a_name_is_one_environment_not_any(ledger):
+    ledger.policies.set(Policy(policy_id="nameless"), now=NOW, scope=PolicyScope(environment=""))
+    assert ledger.policies.effective("support", "prod").policy == Policy()
+    assert ledger.policies.effective("support", "").policy.policy_id == "nameless"
+
+
+def test_policies_that_0002_kept_are_for_all_after_the_migration(ledger_settings):
+    database = Database.open(ledger_settings)
+    with database.write() as connection:
+        for statement in (
+            "DROP TABLE look",
+            "DROP INDEX ix_policy_agent_id_environment",
+            *(f"ALTER TABLE policy DROP COLUMN {column}" for column in ("removed", "actor", "environment", "agent_id")),
+            "UPDATE ledger_version SET version_num = '0002'",
+            """INSERT INTO policy (policy_id, policy_json, set_at_us) VALUES ('old', '{"policy_id": "old"}', 1)""",
+        ):
+            connection.execute(text(statement))
+    database.close()
+    with Ledger.open(ledger_settings) as ledger:
+        assert ledger.policies.effective("support", "prod").policy.policy_id == "old"
+        assert ledger.policies.history()[0].actor == "unknown"
+
+
+# --- looks ---
+
+
+def test_only_looks_at_a_fixed_test_of_the_same_pair_with_runs_count(ledger):
+    pair = Pair("rel_a", "rel_b", "prod")
+    for other, status, sequential in (
+        (pair, "PASS", False),
+        (pair, "INCONCLUSIVE", False),
+        (pair, "NODATA", False),
+        (pair, "FAIL", True),
+        (pair._replace(environment="dev"), "PASS", False),
+        (pair._replace(candidate_release_id="rel_c"), "PASS", False),
+    ):
+        ledger.looks.add(other, status, sequential=sequential, actor="ci", now=NOW)
+    assert ledger.looks.fixed(pair) == 2
 
 
 def test_a_limit_without_a_bound_is_no_policy(ledger):
