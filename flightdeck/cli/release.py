@@ -92,10 +92,26 @@ def verify(release_id: str, path: Path) -> None:
     raise SystemExit(MISMATCH)
 
 
+def _interval(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> dict[str, str] | None:
+    """The two ends of an ISO 8601 interval."""
+    if text is None:
+        return None
+    since, slash, until = text.partition("/")
+    if not (since and slash and until):
+        raise click.BadParameter("write SINCE/UNTIL, like 2026-11-01T00:00Z/2026-11-08T00:00Z")
+    return {"since": since.strip(), "until": until.strip()}
+
+
 @release.command()
 @click.argument("baseline")
 @click.argument("candidate")
-@click.option("--window", required=True, help="How far back from now: 7d, 24h, 30m.")
+@click.option("--window", help="How far back from now: 7d, 24h, 30m. Required, unless both sides have their own.")
+@click.option(
+    "--baseline-window", callback=_interval, metavar="SINCE/UNTIL", help="The baseline's own window, ISO 8601."
+)
+@click.option(
+    "--candidate-window", callback=_interval, metavar="SINCE/UNTIL", help="The candidate's own window, ISO 8601."
+)
 @click.option("--env", "environment", help="The runs' environment; the workspace's default otherwise.")
 @click.option("--tenant", help="Only this tenant's runs.")
 @click.option("--task", help="Only runs of this task.")
@@ -104,7 +120,9 @@ def verify(release_id: str, path: Path) -> None:
 def diff(
     baseline: str,
     candidate: str,
-    window: str,
+    window: str | None,
+    baseline_window: dict[str, str] | None,
+    candidate_window: dict[str, str] | None,
     environment: str | None,
     tenant: str | None,
     task: str | None,
@@ -116,11 +134,17 @@ def diff(
     \b
     Example:
       flightdeck release diff rel_0123456789ab rel_ba9876543210 --window 7d --fail-on-policy
+      flightdeck release diff rel_0123456789ab rel_ba9876543210 --window 7d \\
+        --baseline-window 2026-11-01T00:00Z/2026-11-08T00:00Z
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
+    if window is None and not (baseline_window and candidate_window):
+        raise click.MissingParameter(param_hint="'--window'", param_type="option")
     body = {
         "baseline_release_id": baseline,
         "candidate_release_id": candidate,
         "window": window,
+        "baseline_window": baseline_window,
+        "candidate_window": candidate_window,
         "environment": environment,
         "tenant_id": tenant,
         "task_id": task,

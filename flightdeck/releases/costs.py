@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from flightdeck.judge.cells import Cell
 from flightdeck.ledger import Ledger
 from flightdeck.models import DiffCatalog
 from flightdeck.pricing import defaults
@@ -29,7 +30,7 @@ class Costs:
 def costs(
     sides: Sequence[Reference], cohorts: Sequence[CohortQuery], ledger: Ledger, evidence: Evidence, catalog: Catalog
 ) -> Costs:
-    """Prices the runs of both sides in one query.
+    """Prices the runs of both sides: in one query, unless each has a window of its own.
 
     Args:
         sides: the prices of baseline and candidate.
@@ -48,10 +49,9 @@ def costs(
     tariffs = [*own, *like]
     distinct = list({tariff.rows: tariff for tariff in reversed(tariffs)}.values())
     position = {tariff.rows: number for number, tariff in enumerate(distinct)}
-    releases = tuple(dict.fromkeys(id_ for cohort in cohorts for id_ in cohort.release_ids))
-    cells = evidence.cells(replace(cohorts[0], release_ids=releases), distinct)
+    cells = _cells(cohorts, distinct, evidence)
     baseline, candidate, *under_catalog = (
-        Total.of(cells, cohorts[number % 2].release_ids[0], position[tariff.rows])
+        Total.of(cells[number % 2], cohorts[number % 2].release_ids[0], position[tariff.rows])
         for number, tariff in enumerate(tariffs)
     )
     return Costs(
@@ -63,6 +63,15 @@ def costs(
         ),
         catalog=_catalog(catalog, slots, under_catalog),
     )
+
+
+def _cells(cohorts: Sequence[CohortQuery], tariffs: Sequence[Tariff], evidence: Evidence) -> list[Sequence[Cell]]:
+    """The cells of each side."""
+    releases = tuple(dict.fromkeys(id_ for cohort in cohorts for id_ in cohort.release_ids))
+    joint = {replace(cohort, release_ids=releases) for cohort in cohorts}
+    if len(joint) == 1:
+        return [evidence.cells(joint.pop(), tariffs)] * len(cohorts)
+    return [evidence.cells(cohort, tariffs) for cohort in cohorts]
 
 
 def _unpriced(side: str, total: Total, keys: set[UsageKey]) -> str:

@@ -22,8 +22,11 @@ from flightdeck.models import (
     DiffQuality,
     DiffRequest,
     DiffSamples,
+    DiffWindow,
     Policy,
     ReleaseRecord,
+    VerdictWindow,
+    VerdictWindows,
     Window,
 )
 from flightdeck.releases import references
@@ -75,10 +78,7 @@ def diff(
             "Cross-agent diff is not allowed. "
             f"Baseline agent_id={baseline.agent_id}, candidate agent_id={candidate.agent_id}."
         )
-    try:
-        window = Window.ending(now.astimezone(UTC), request.window)
-    except ValueError as error:
-        raise Invalid(str(error), field="window") from error
+    windows = [_window(own, request.window, now) for own in (request.baseline_window, request.candidate_window)]
     sides = [references.reference(side, record, ledger, now) for side, record in zip(SIDES, records, strict=True)]
     environment = request.environment or options.default_environment
     cohorts = [
@@ -90,19 +90,21 @@ def diff(
             tenant_id=request.tenant_id or None,
             task_id=request.task_id or None,
         )
-        for record in records
+        for record, window in zip(records, windows, strict=True)
     ]
     found = costs(sides, cohorts, ledger, evidence, load_catalog(options.catalog_path))
     summary = Summary(
         baseline=found.totals[0].side(),
         candidate=found.totals[1].side(),
-        same_release=baseline.release_id == candidate.release_id,
+        same_release=baseline.release_id == candidate.release_id and windows[0] == windows[1],
     )
     judgement = evaluate(summary, policy or ledger.policies.active(), options.config, now)
+    before, after = (VerdictWindow(since=each.since.isoformat(), until=each.until.isoformat()) for each in windows)
     return Diff(
-        window=request.window,
-        since=window.since.isoformat(),
-        until=window.until.isoformat(),
+        window=f"{after.since}/{after.until}" if request.candidate_window else request.window or "",
+        since=after.since,
+        until=after.until,
+        windows=VerdictWindows(baseline=before, candidate=after),
         filters=DiffFilters(environment=environment, tenant_id=request.tenant_id, task_id=request.task_id),
         pricing=_pricing(sides, found, ledger, now),
         samples=DiffSamples(
@@ -128,6 +130,16 @@ def _release(side: str, release_id: str, ledger: Ledger) -> ReleaseRecord:
         return ledger.releases.get(release_id)
     except NotFound as error:
         raise Invalid(f"Unknown {side} release: {release_id}", field=f"{side}_release_id") from error
+
+
+def _window(own: DiffWindow | None, length: str | None, now: datetime) -> Window:
+    """A side's window: its own, else the one of this length that ends now."""
+    if own is not None:
+        return Window(own.since, own.until)
+    try:
+        return Window.ending(now.astimezone(UTC), length or "")
+    except ValueError as error:
+        raise Invalid(str(error), field="window") from error
 
 
 def _pricing(sides: Sequence[Reference], found: Costs, ledger: Ledger, now: datetime) -> DiffPricing:

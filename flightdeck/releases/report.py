@@ -20,6 +20,9 @@ def report(answer: Diff | Mapping[str, Any]) -> str:
 def lines(diff: Diff) -> Iterator[str]:
     """The lines of the text."""
     yield f"Window: {diff.window} ({diff.since} .. {diff.until})"
+    baseline = diff.windows.baseline
+    if baseline is not None and baseline != diff.windows.candidate:
+        yield f"Baseline window: {baseline.since} .. {baseline.until}"
     filters = diff.filters
     yield f"Filters: env={filters.environment} tenant={filters.tenant_id or '*'} task={filters.task_id or '*'}"
     yield from _pricing(diff.pricing)

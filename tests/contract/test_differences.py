@@ -19,7 +19,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield opened
 
 
-def event(release_id: str, run_id: str, timestamp: str) -> dict[str, object]:
+def event(release_id: str, run_id: str, timestamp: str, *, success: bool = True) -> dict[str, object]:
     return {
         "timestamp": timestamp,
         "agent_id": "support",
@@ -28,6 +28,7 @@ def event(release_id: str, run_id: str, timestamp: str) -> dict[str, object]:
         "tenant_id": "t",
         "task_id": "k",
         "environment": "local",
+        "metrics": {"success": success},
         "usage": {"model": {"provider": "openai", "model": "gpt-4.1-mini", "input_tokens": 10, "output_tokens": 1}},
     }
 
@@ -56,10 +57,75 @@ def test_times_with_and_without_a_zone_are_the_same_moments(api):
 
 
 def test_both_sides_of_a_diff_have_the_window_that_ends_now(api):
-    """D14."""
+    """D14: the default."""
     sides = {f"{side}_release_id": register(api, version=side) for side in ("baseline", "candidate")}
     before = datetime.now(UTC)
     answer = api.post("/v1/diff", json={**sides, "window": "36h"}).json()
     since, until = (datetime.fromisoformat(answer[end]) for end in ("since", "until"))
     assert until - since == timedelta(hours=36)
     assert before <= until <= datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def yesterday_and_today(api) -> tuple[str, datetime]:
+    """A release with three runs a day ago, of which one failed, and two good ones now; and midnight between them."""
+    release = register(api, version="two days")
+    now = datetime.now(UTC)
+    old, new = (now - timedelta(hours=24)).isoformat(), (now - timedelta(minutes=1)).isoformat()
+    events = [event(release, f"old {n}", old, success=n > 0) for n in range(3)]
+    events += [event(release, f"new {n}", new) for n in range(2)]
+    assert api.post("/v1/events", json={"events": events}).json()["inserted"] == len(events)
+    return release, now - timedelta(hours=12)
+
+
+def interval(middle: datetime, *, before: bool) -> dict[str, str]:
+    ends = (middle - timedelta(hours=24), middle) if before else (middle, middle + timedelta(hours=24))
+    return {"since": ends[0].isoformat(), "until": ends[1].isoformat()}
+
+
+def test_each_side_of_a_diff_may_have_a_window_of_its_own(api, yesterday_and_today):
+    """D14: a release can even be compared with itself a day ago."""
+    release, middle = yesterday_and_today
+    sides = {"baseline_release_id": release, "candidate_release_id": release}
+    windows = {"baseline": interval(middle, before=True), "candidate": interval(middle, before=False)}
+    answer = api.post("/v1/diff", json={**sides, **{f"{side}_window": own for side, own in windows.items()}}).json()
+    assert (answer["samples"]["baseline_runs"], answer["samples"]["candidate_runs"]) == (3, 2)
+    assert (answer["metrics"]["baseline_error_rate"], answer["metrics"]["candidate_error_rate"]) == (1 / 3, 0.0)
+    assert answer["windows"] == windows
+    assert (answer["since"], answer["until"]) == tuple(windows["candidate"].values())
+    assert answer["window"] == "{since}/{until}".format(**windows["candidate"])
+    assert not answer["verdict"]["warnings"]
+
+
+def test_a_side_without_a_window_of_its_own_has_the_one_that_ends_now(api, yesterday_and_today):
+    """D14."""
+    release, middle = yesterday_and_today
+    sides = {"baseline_release_id": release, "candidate_release_id": release, "window": "1h"}
+    answer = api.post("/v1/diff", json={**sides, "baseline_window": interval(middle, before=True)}).json()
+    assert (answer["samples"]["baseline_runs"], answer["samples"]["candidate_runs"]) == (3, 2)
+    assert (answer["window"], answer["until"]) == ("1h", answer["windows"]["candidate"]["until"])
+
+
+@pytest.mark.parametrize(
+    ("windows", "where", "message"),
+    [
+        ({}, ["body", "window"], "Field required"),
+        ({"baseline_window": {"since": "2026-11-01", "until": "2026-11-02"}}, ["body", "window"], "Field required"),
+        (
+            {"window": "7d", "candidate_window": {"since": "2026-11-02", "until": "2026-11-02"}},
+            ["body", "candidate_window"],
+            "Value error, since must be before until",
+        ),
+        (
+            {"window": "7d", "baseline_window": {"since": "2026-11-02", "to": "2026-11-03"}},
+            ["body", "baseline_window", "until"],
+            "Field required",
+        ),
+    ],
+)
+def test_windows_that_leave_something_open_are_refused(api, windows, where, message):
+    """D14."""
+    answer = api.post("/v1/diff", json={"baseline_release_id": "a", "candidate_release_id": "b", **windows})
+    assert answer.status_code == 422
+    problem = answer.json()["detail"][0]
+    assert (problem["loc"], problem["msg"]) == (where, message)
