@@ -834,7 +834,14 @@ export interface components {
         };
         /**
          * Diff
-         * @description Baseline against candidate over ``[since, until)``: the answer of ``POST /v1/diff``.
+         * @description Baseline against candidate: the answer of ``POST /v1/diff``.
+         *
+         *     ``since`` and ``until`` are the candidate's; ``window`` is the length that was asked for, or, where the candidate
+         *     has a window of its own, that window as ``since/until``.
+         *
+         *     ``policy`` is what blocks: 1.3's limits, and the verdict where the policy's ``statistics.gate`` says so. ``verdict``
+         *     is the judge's; without ``statistics`` in the policy it is advice. ``evidence`` and ``explanation`` are there when
+         *     they were asked for.
          */
         Diff: {
             /** Window */
@@ -843,6 +850,7 @@ export interface components {
             since: string;
             /** Until */
             until: string;
+            windows?: components["schemas"]["VerdictWindows"];
             filters: components["schemas"]["DiffFilters"];
             pricing: components["schemas"]["DiffPricing"];
             samples: components["schemas"]["DiffSamples"];
@@ -850,6 +858,11 @@ export interface components {
             policy: components["schemas"]["PolicyResult"];
             verdict: components["schemas"]["Verdict"];
             data_quality: components["schemas"]["DiffQuality"];
+            explanation?: components["schemas"]["Explanation"] | null;
+            /** Evidence */
+            evidence?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * DiffCatalog
@@ -969,20 +982,41 @@ export interface components {
         /**
          * DiffRequest
          * @description The body of ``POST /v1/diff``. Without an environment the workspace's default is used.
+         *
+         *     ``window`` ends now and holds for each side that has no window of its own; it may be left out where both have.
+         *
+         *     ``pricing`` prices both releases by another table (``provider/version``: an imported one, or the defaults) or by the
+         *     catalog (``catalog``) instead of their own; ``policy`` judges by another one than the active; ``explain`` asks for
+         *     ``explanation``, ``include_evidence`` for all that the verdict rests on, in a form that can be judged again.
          */
         DiffRequest: {
             /** Baseline Release Id */
             baseline_release_id: string;
             /** Candidate Release Id */
             candidate_release_id: string;
-            /** Window */
-            window: string;
             /** Environment */
             environment?: string | null;
             /** Tenant Id */
             tenant_id?: string | null;
             /** Task Id */
             task_id?: string | null;
+            baseline_window?: components["schemas"]["DiffWindow"] | null;
+            candidate_window?: components["schemas"]["DiffWindow"] | null;
+            /** Pricing */
+            pricing?: string | null;
+            policy?: components["schemas"]["Policy"] | null;
+            /**
+             * Explain
+             * @default false
+             */
+            explain: boolean;
+            /**
+             * Include Evidence
+             * @default false
+             */
+            include_evidence: boolean;
+            /** Window */
+            window?: string | null;
         };
         /**
          * DiffSamples
@@ -1010,6 +1044,75 @@ export interface components {
             confidence: "HIGH" | "MEDIUM" | "LOW";
             /** Confidence Reason */
             confidence_reason?: string | null;
+        };
+        /**
+         * DiffWindow
+         * @description A side's own window, ``[since, until)``; a time without a zone is UTC.
+         */
+        DiffWindow: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * Driver
+         * @description One task, model, tenant or error type, and its part in a metric's difference.
+         *
+         *     The parts of all tasks sum up to the difference, and so do those of all models, tenants, and error types.
+         */
+        Driver: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "task" | "model" | "tenant" | "error_type";
+            /**
+             * Name
+             * @description "" where runs name none. A run with several models counts under the one that wrote most of its output.
+             */
+            name: string;
+            /**
+             * Contribution
+             * @description In the metric's unit: how much smaller the difference of the means would be if these runs had added to both sides
+             *     alike. A share of runs that moved contributes by how far its runs lie from the mean of both releases.
+             */
+            contribution: number;
+            /**
+             * Share
+             * @description The contribution as a share of the difference; null where there is none.
+             */
+            share: number | null;
+            /** Baseline Runs */
+            baseline_runs: number;
+            /** Candidate Runs */
+            candidate_runs: number;
+            /**
+             * Baseline
+             * @description Mean over these runs; null without one. Of an error type: its failures among all runs of the side.
+             */
+            baseline: number | null;
+            /** Candidate */
+            candidate: number | null;
+            /**
+             * Example Run Ids
+             * @description Runs of the candidate: failed ones for error_rate, the dearest or slowest ones else.
+             */
+            example_run_ids?: string[];
+        };
+        /**
+         * Explanation
+         * @description What drives a diff, metric by metric.
+         */
+        Explanation: {
+            /** Metrics */
+            metrics?: components["schemas"]["MetricDrivers"][];
         };
         /**
          * Guardrail
@@ -1143,6 +1246,30 @@ export interface components {
             finished_at: string | null;
             /** Log */
             log: components["schemas"]["Attempt"][];
+        };
+        /**
+         * MetricDrivers
+         * @description What moved one metric, without standardisation: error_rate (share), latency_ms (ms), cost_usd (USD).
+         */
+        MetricDrivers: {
+            /** Metric */
+            metric: string;
+            /** Unit */
+            unit: string;
+            /** Baseline */
+            baseline: number | null;
+            /** Candidate */
+            candidate: number | null;
+            /**
+             * Difference
+             * @description Candidate minus baseline, of plain means.
+             */
+            difference: number | null;
+            /**
+             * Drivers
+             * @description The largest of each kind, by absolute contribution.
+             */
+            drivers?: components["schemas"]["Driver"][];
         };
         /**
          * Outcome
