@@ -277,7 +277,7 @@ class Promotions:
 
     def _judged(self, release: ReleaseRecord, environment: str, window: str, seen: Pointer | None) -> _Judged:
         now = self._now()
-        policy = self._ledger.policies.active()
+        policy = self._ledger.policies.effective(release.agent_id, environment).policy
         if seen is None:
             passed = PolicyResult(passed=True, reasons=[FIRST], evaluated_at=now)
             return _Judged(passed, {"format": record.FORMAT, "policy": record.plain(policy), "asked": []})

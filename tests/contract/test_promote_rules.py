@@ -10,6 +10,7 @@ import pytest
 
 from flightdeck.errors import Blocked, Busy, Forbidden, Invalid, StoreUnavailable
 from flightdeck.models import Confirmation, DataQuality, DiffConfig, Policy, PricingTable
+from flightdeck.models.policy import PolicyScope
 from flightdeck.releases import promote, record
 from flightdeck.releases.diff import Options
 from flightdeck.releases.evidence import Evidence
@@ -86,6 +87,22 @@ def test_a_policy_may_say_on_purpose_that_no_evidence_is_enough(furnished, store
     own = promotions(furnished, store)
     own.promote(wish("cheap"))
     assert own.promote(wish("unused")).policy.passed
+
+
+def test_the_policy_of_the_agent_and_environment_decides_before_the_one_for_all(furnished, store):
+    own = promotions(furnished, store)
+    own.promote(wish("cheap"))
+    for scope, most in (
+        (PolicyScope(agent_id="agent_x", environment="prod"), 100),
+        (PolicyScope(agent_id="agent_y"), 0),
+        (PolicyScope(environment="dev"), 0),
+    ):
+        policy = POLICY.model_copy(update={"max_cost_per_run_usd": most})
+        furnished.policies.set(policy, now=datetime.now(UTC), scope=scope)
+    assert own.promote(wish("dear")).policy.passed
+    furnished.policies.remove(PolicyScope(agent_id="agent_x", environment="prod"), now=datetime.now(UTC))
+    with pytest.raises(Blocked):
+        own.promote(wish("dear"))
 
 
 @pytest.mark.parametrize(
