@@ -98,7 +98,8 @@ def diff(
         candidate=found.totals[1].side(),
         same_release=baseline.release_id == candidate.release_id and windows[0] == windows[1],
     )
-    judgement = evaluate(summary, policy or ledger.policies.effective(candidate.agent_id, environment).policy, options.config, now)
+    rules = policy or ledger.policies.effective(candidate.agent_id, environment).policy
+    judgement = evaluate(summary, rules, options.config, now)
     before, after = (VerdictWindow(since=each.since.isoformat(), until=each.until.isoformat()) for each in windows)
     return Diff(
         window=f"{after.since}/{after.until}" if request.candidate_window else request.window or "",
