@@ -59,7 +59,7 @@ def serving(
     )
     lines: list[str] = []
     try:
-        yield Server(process, _addresses(process, lines), lines)
+        yield Server(process, addresses(process, lines), lines)
     finally:
         if process.poll() is None:
             process.terminate()
@@ -70,7 +70,7 @@ def serving(
                 process.wait()
 
 
-def _addresses(process: subprocess.Popen[str], lines: list[str]) -> dict[str, str]:
+def addresses(process: subprocess.Popen[str], lines: list[str]) -> dict[str, str]:
     """Waits for the ready line; reads on in a thread, so that the server never waits for a full pipe."""
     said: queue.Queue[str | None] = queue.Queue()
 

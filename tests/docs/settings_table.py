@@ -27,7 +27,9 @@ def rows(model=Settings, path=()):
         default = field.default
         if isinstance(default, SecretStr):
             default = default.get_secret_value()
-        shown = "" if default in (None, "", (), Path()) else str(default).lower() if default is False else str(default)
+        if isinstance(default, bool):
+            default = str(default).lower()
+        shown = "" if default in (None, "", (), Path()) else str(default)
         meaning = " ".join((field.description or "").replace("``", "`").split())
         yield ".".join(key), "FLIGHTDECK_" + "__".join(key).upper(), shown, meaning
 
