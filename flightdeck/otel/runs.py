@@ -300,9 +300,40 @@ def main_model(models: Sequence[ModelUsage]) -> tuple[str, str]:
     return max(output, key=output.__getitem__, default=("", ""))
 
 
+def usage_on_the_wire(
+    models: Sequence[ModelUsage], tools: Iterable[tuple[str, int]], calls_without_usage: int
+) -> RunEventUsage:
+    """What a run used, from its sums (sorted by provider, model and tier) and its tools with their invocations."""
+    provider, model = main_model(models)
+    return RunEventUsage(
+        model=RunEventModelUsage(
+            provider=provider,
+            model=model,
+            input_tokens=sum(row.input for row in models),
+            output_tokens=sum(row.output for row in models),
+            cached_input_tokens=sum(row.cached for row in models),
+        ),
+        tools=[RunEventToolUsage(tool_name=name, invocations=count) for name, count in tools],
+        models=[
+            RunEventModelRow(
+                provider=row.provider,
+                model=row.model,
+                input_tier=row.input_tier,
+                calls=row.calls,
+                input_tokens=row.input,
+                cached_input_tokens=row.cached,
+                cache_creation_input_tokens=row.creation,
+                output_tokens=row.output,
+                reasoning_tokens=row.reasoning,
+            )
+            for row in models
+        ],
+        calls_without_usage=calls_without_usage,
+    )
+
+
 def run_event(run: Run) -> RunEvent:
     """A run as the RunEvent on the wire."""
-    provider, model = main_model(run.models)
     return RunEvent(
         timestamp=_EPOCH + timedelta(microseconds=run.timestamp_us),
         agent_id=run.agent_id,
@@ -313,31 +344,7 @@ def run_event(run: Run) -> RunEvent:
         environment=run.environment,
         request=RunEventRequest(session_id=run.session_id, trace_id=run.trace_id, span_id=run.span_id),
         metrics=RunEventMetrics(latency_ms=run.latency_ms, success=run.success, error_type=run.error_type),
-        usage=RunEventUsage(
-            model=RunEventModelUsage(
-                provider=provider,
-                model=model,
-                input_tokens=sum(row.input for row in run.models),
-                output_tokens=sum(row.output for row in run.models),
-                cached_input_tokens=sum(row.cached for row in run.models),
-            ),
-            tools=[RunEventToolUsage(tool_name=name, invocations=count) for name, count in run.tools],
-            models=[
-                RunEventModelRow(
-                    provider=row.provider,
-                    model=row.model,
-                    input_tier=row.input_tier,
-                    calls=row.calls,
-                    input_tokens=row.input,
-                    cached_input_tokens=row.cached,
-                    cache_creation_input_tokens=row.creation,
-                    output_tokens=row.output,
-                    reasoning_tokens=row.reasoning,
-                )
-                for row in run.models
-            ],
-            calls_without_usage=run.calls_without_usage,
-        ),
+        usage=usage_on_the_wire(run.models, run.tools, run.calls_without_usage),
         run_kind=run.run_kind,
         source="otlp",
     )
