@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from flightdeck.judge import words
+from flightdeck.judge import quantities
 from flightdeck.judge.bounds import Bound
 from flightdeck.judge.comparison import effective_clusters
 from flightdeck.judge.decision import Decided, test_of
@@ -46,7 +46,7 @@ def metric(one: Decided) -> VerdictMetric:
     return VerdictMetric(
         name=own.guardrail.metric,
         estimand=own.guardrail.estimand,
-        unit=words.unit(own.guardrail.metric),
+        unit=quantities.unit(own.guardrail.metric),
         status=one.status,
         margin=VerdictMargin(absolute=own.guardrail.absolute, relative=own.guardrail.relative),
         n_baseline=own.counts[0],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from flightdeck.judge import limits, words
+from flightdeck.judge import limits, quantities
 from flightdeck.judge.comparison import effective_clusters
 from flightdeck.judge.critical import Critical
 from flightdeck.judge.evidence import Evidence
@@ -42,13 +42,17 @@ class Bound:
         return [VerdictReason(code=code, metric=self.metric, message=f"{self.name}: {why}")]
 
     def _why(self) -> tuple[str, str]:
-        limit = words.value(self.limit, self.unit)
+        limit = quantities.value(self.limit, self.unit)
         if self.status == "NODATA":
             return "no_metric_data", "the candidate has no value of it"
         if self.n < self.least:
             return "too_few_runs", f"{self.n:,} runs of the candidate; {self.least} are needed"
-        found = "an unknown value" if self.estimate.estimate is None else words.value(self.estimate.estimate, self.unit)
-        between = words.between(self.estimate, self.unit)
+        found = (
+            "an unknown value"
+            if self.estimate.estimate is None
+            else quantities.value(self.estimate.estimate, self.unit)
+        )
+        between = quantities.range_of(self.estimate.low, self.estimate.high, self.unit)
         if self.status == "FAIL":
             return "limit_exceeded", f"the candidate's {found} ({between}) exceeds {limit}"
         return "limit_not_shown", f"the candidate's {found} ({between}) is not shown to be within {limit}"
@@ -76,7 +80,7 @@ def _bound(name: str, metric: str, limit: float | None, layout: Layout, evidence
     if limit is None:
         return None
     own = series(layout.frame, moments(layout.frame, metric, evidence.tariff), PICO if metric == "cost_usd" else 1.0)
-    bound = Bound(name, metric, words.unit(metric), float(limit), own.counts[CANDIDATE])
+    bound = Bound(name, metric, quantities.unit(metric), float(limit), own.counts[CANDIDATE])
     if bound.n == 0:
         return bound
     statistics = layout.statistics

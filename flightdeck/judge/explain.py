@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flightdeck.judge import words
+from flightdeck.judge import quantities, words
 from flightdeck.judge.decision import Decided, Together
 from flightdeck.judge.evidence import Evidence
 from flightdeck.judge.guardrails import Assessment
@@ -79,7 +79,7 @@ def _undecided(one: Decided) -> None:
     elif one.needed.limited_by == "tenants":
         code, why = "needs_more_tenants", "tenants differ so much that more runs of the same would not decide it"
     else:
-        code, why = "needs_more_runs", words.more_runs(one.needed)
+        code, why = "needs_more_runs", quantities.more_runs(one.needed)
     one.because(code, f"{one.own.name} {found}: {why}")
 
 
