@@ -1,0 +1,286 @@
+"""Renderings of a verdict: each says the facts, and whatever names hold, none says anything else."""
+
+import random
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from junitparser import Error, Failure, JUnitXml
+
+from flightdeck.judge.verdict import judge
+from flightdeck.models import PolicyResult, Verdict, VerdictReason, VerdictWarning
+from flightdeck.models.explanation import Driver, Explanation, MetricDrivers
+from flightdeck.presentation.annotations import annotated
+from flightdeck.presentation.judged import Judged
+from flightdeck.presentation.junit import junit
+from flightdeck.presentation.markdown import markdown
+from flightdeck.presentation.text import text
+from tests.judging import Ran, evidence, policy
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+GUARDRAILS = (
+    {"metric": "error_rate", "absolute": 0.02},
+    {"metric": "latency_ms", "relative": 0.1},
+    {"metric": "latency_ms", "estimand": "p95", "relative": 0.2},
+)
+HOSTILE = "a|b`<script>@team #1 [x](y)\n::error::forged\x1b[31m\0 50 %"
+
+
+def runs(count: int, *, seed: int = 1, latency: float = 1000.0, errors: float = 0.02) -> list[Ran]:
+    chance = random.Random(seed)
+    return [
+        Ran(
+            latency_ms=round(latency * chance.lognormvariate(-0.045, 0.3)),
+            success=chance.random() >= errors,
+            tenant=f"tenant{at % 12}",
+            hour=at * 24 // count,
+        )
+        for at in range(count)
+    ]
+
+
+def judged(verdict: Verdict, **changes) -> Judged:
+    return Judged(**{"baseline": "rel_a", "candidate": "rel_b", "environment": "prod", "verdict": verdict, **changes})
+
+
+@pytest.fixture(scope="module")
+def failed() -> Verdict:
+    return judge(
+        evidence(runs(3000), runs(3000, seed=2, latency=1300)), policy(*GUARDRAILS, limits={"max_error_rate": 0.05})
+    )
+
+
+@pytest.fixture(scope="module")
+def undecided() -> Verdict:
+    return judge(evidence(runs(200), runs(200, seed=2)), policy(*GUARDRAILS))
+
+
+@pytest.fixture(scope="module")
+def empty() -> Verdict:
+    return judge(evidence(runs(100), []), policy(*GUARDRAILS))
+
+
+@pytest.fixture(scope="module")
+def passed() -> Verdict:
+    return judge(evidence(runs(6000), runs(6000, seed=2)), policy(*GUARDRAILS[:2]))
+
+
+@pytest.fixture
+def hostile(failed: Verdict) -> Judged:
+    """Names of releases, tasks and tenants come from outside."""
+    verdict = failed.model_copy(
+        update={
+            "reasons": [VerdictReason(code="no_overlap", message=HOSTILE), *failed.reasons],
+            "warnings": [VerdictWarning(code="mix_shift", message=HOSTILE)],
+        }
+    )
+    drivers = [
+        Driver(
+            kind="task",
+            name=HOSTILE,
+            contribution=0.05,
+            share=0.6,
+            baseline_runs=9,
+            candidate_runs=9,
+            baseline=0.1,
+            candidate=0.5,
+            example_run_ids=[HOSTILE],
+        )
+    ]
+    metric = MetricDrivers(
+        metric="error_rate", unit="share", baseline=0.1, candidate=0.2, difference=0.1, drivers=drivers
+    )
+    blocked = PolicyResult(passed=False, reasons=[HOSTILE], evaluated_at=NOW)
+    return judged(
+        verdict,
+        candidate=HOSTILE,
+        environment=HOSTILE,
+        policy=blocked,
+        explanation=Explanation(metrics=[metric]),
+    )
+
+
+# --- text ---
+
+
+def test_text_begins_with_the_status_and_says_how_it_was_judged(failed):
+    first, *rest = text(judged(failed)).splitlines()
+    assert first == "Verdict: FAIL (fixed test, alpha 5 %, power 80 %, for tenants like these)"
+    assert rest[0].startswith("- latency_ms changed by ")
+
+
+def test_text_has_a_row_for_every_guardrail_and_limit_with_rounded_numbers_and_units(failed):
+    table = text(judged(failed)).partition("\n\n")[2].splitlines()
+    assert re.split(r"\s{2,}", table[0].strip()) == ["baseline", "candidate", "change (limits)", "margin", "runs"]
+    rows = [re.split(r"\s{2,}", line) for line in table[1:]]
+    assert [(row[0], row[1]) for row in rows] == [
+        ("PASS", "error_rate"),
+        ("FAIL", "latency_ms"),
+        ("FAIL", "latency_ms p95"),
+        ("PASS", "max_error_rate"),
+    ]
+    latency = rows[1]
+    assert re.fullmatch(r"(\d{3}|\d,\d{3}) ms", latency[2])
+    assert re.fullmatch(r"\+\d\d\.\d % \(\d\d\.\d to \d\d\.\d\)", latency[4])
+    assert (latency[5], latency[6]) == ("10.0 %", "3,000 / 3,000")
+    assert rows[0][5] == "2.00 percentage points"
+    assert rows[3][3] == "at most 5.00 %"
+
+
+def test_text_says_what_an_undecided_verdict_waits_for(undecided):
+    said = text(judged(undecided))
+    needed = undecided.runs_needed
+    assert f"To decide: needs about {needed.baseline:,} more runs of the baseline" in said
+    assert "hours at this rate" in said
+
+
+def test_text_has_colours_only_when_asked(failed):
+    plain, coloured = text(judged(failed)), text(judged(failed), colour=True)
+    assert "\x1b" not in plain
+    assert "\x1b[31m" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+
+
+def test_text_of_a_verdict_on_limits_only_is_its_status_and_reasons():
+    verdict = Verdict(status="FAIL", reasons=[VerdictReason(code="limit_exceeded", message="too dear")])
+    assert text(judged(verdict)) == "Verdict: FAIL\n- too dear"
+
+
+def test_text_keeps_escape_codes_and_line_ends_of_names_out(hostile):
+    said = text(hostile)
+    assert "\x1b" not in said
+    assert not [line for line in said.splitlines() if line.startswith("::")]
+    assert "What moved error_rate +10.0 percentage points:" in said
+    assert "task a|b`<script>@team" in said
+
+
+# --- markdown ---
+
+
+def test_markdown_begins_with_the_status_and_names_both_releases(failed):
+    said = markdown(judged(failed)).splitlines()
+    assert said[0] == "### FlightDeck: FAIL"
+    assert said[2].startswith("rel\\_b against rel\\_a in prod, 2026-11-23T12:00:00+00:00 .. ")
+
+
+def test_markdown_has_a_table_with_a_row_for_every_guardrail(failed):
+    table = [line for line in markdown(judged(failed)).splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in table} == {8}
+    assert [line.split(" ")[1] for line in table[2:]] == ["**PASS**", "**FAIL**", "**FAIL**", "**PASS**"]
+
+
+def test_markdown_says_what_blocks_once(failed):
+    blocked = PolicyResult(passed=False, reasons=[failed.reasons[0].message, "confidence is LOW"], evaluated_at=NOW)
+    said = markdown(judged(failed, policy=blocked))
+    assert "Policy: **FAIL**\n\n- confidence is LOW\n" in said
+
+
+def test_markdown_has_no_markup_mention_or_line_of_a_name(hostile):
+    said = markdown(hostile)
+    assert "<script>" not in said
+    assert "@team" not in said
+    assert "#1" not in said
+    assert not [line for line in said.splitlines() if line.startswith("::")]
+    table = [line for line in said.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {8}
+    assert "](y)" not in said.replace("\\](y)", "")
+
+
+# --- JUnit ---
+
+
+def suite(judged_: Judged):
+    (found,) = JUnitXml.fromstring(junit(judged_).encode())
+    return found
+
+
+def results(judged_: Judged) -> dict[str, list[str]]:
+    return {case.name.partition(" within ")[0]: [type(one).__name__ for one in case.result] for case in suite(judged_)}
+
+
+def test_junit_has_a_case_for_every_guardrail_and_limit_and_counts_them(failed):
+    passing = PolicyResult(passed=True, reasons=[], evaluated_at=NOW)
+    assert results(judged(failed, policy=passing)) == {
+        "error_rate": [],
+        "latency_ms": ["Failure"],
+        "latency_ms p95": ["Failure"],
+        "max_error_rate": [],
+        "evidence": [],
+        "policy": [],
+    }
+    found = suite(judged(failed))
+    assert (found.tests, found.failures, found.errors) == (5, 2, 0)
+
+
+def test_junit_gives_each_guardrail_of_one_metric_its_own_reason(failed):
+    said = {case.name: [one.message for one in case.result] for case in suite(judged(failed))}
+    (mean,) = said["latency_ms within 10.0 %"]
+    (p95,) = said["latency_ms p95 within 20.0 %"]
+    assert mean.startswith("latency_ms changed by")
+    assert p95.startswith("latency_ms p95 changed by")
+
+
+def test_junit_tells_what_is_not_decided_as_an_error_not_as_skipped(undecided, empty):
+    for verdict, type_ in ((undecided, "INCONCLUSIVE"), (empty, "NODATA")):
+        told = [one for case in suite(judged(verdict)) for one in case.result]
+        assert told
+        assert {type(one) for one in told} == {Error}
+        assert {one.type for one in told} == {type_}
+        assert suite(judged(verdict)).errors == len(told)
+    (reason,) = [one for case in suite(judged(empty)) if case.name == "evidence" for one in case.result]
+    assert reason.message == "no evidence: candidate has no finished run in the window"
+
+
+def test_junit_fails_where_the_policy_blocks_though_the_verdict_passes(passed):
+    blocked = PolicyResult(passed=False, reasons=["confidence is LOW"], evaluated_at=NOW)
+    (told,) = [one for case in suite(judged(passed, policy=blocked)) for one in case.result]
+    assert (type(told), told.message) == (Failure, "confidence is LOW")
+
+
+def test_junit_is_xml_whatever_names_hold(hostile):
+    found = suite(hostile)
+    assert "<script>" in found.name
+    assert "\ufffd" in found.name, "XML has no NUL"
+
+
+# --- annotations ---
+
+COMMAND = re.compile(r"::(error|warning|notice) title=[^:,\n]*::[^\n]*")
+
+
+@pytest.mark.parametrize(
+    ("name", "level"), [("passed", "notice"), ("failed", "error"), ("undecided", "warning"), ("empty", "error")]
+)
+def test_annotations_begin_with_a_summary_of_the_statuss_level(name, level, request):
+    verdict = request.getfixturevalue(name)
+    lines = annotated(judged(verdict)).splitlines()
+    assert lines[0].startswith(f"::{level} title=FlightDeck%3A {verdict.status}::rel_b against rel_a: {verdict.status}")
+    assert len([line for line in lines if line.startswith(f"::{level} title=FlightDeck%3A ")]) > len(verdict.reasons)
+    assert all(COMMAND.fullmatch(line) for line in lines)
+
+
+def test_annotations_are_one_command_a_line_whatever_names_hold(hostile):
+    lines = annotated(hostile).split("\n")
+    assert all(COMMAND.fullmatch(line) for line in lines)
+    assert not [line for line in lines if line.startswith("::error::forged")]
+    assert "%0A::error::forged" in lines[0]
+    assert "50 %25" in lines[0]
+
+
+def test_annotations_are_at_most_ten_of_a_kind(failed):
+    many = failed.model_copy(update={"reasons": [VerdictReason(code="x", message=str(number)) for number in range(50)]})
+    assert len(annotated(judged(many)).splitlines()) <= 10 + len(failed.warnings)
+
+
+# --- the light install ---
+
+
+def test_renderings_need_no_numpy():
+    """The light install has none."""
+    names = ("text", "markdown", "junit", "annotations")
+    imports = "; ".join(f"import flightdeck.presentation.{name}" for name in names)
+    code = f"import sys; {imports}; print([m for m in ('numpy', 'scipy', 'fastapi', 'sqlalchemy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
