@@ -61,5 +61,17 @@ def more_runs(needed: RunsNeeded) -> str:
     """How far a decision is."""
     if needed.baseline is None or needed.candidate is None:
         return "how many more runs it needs is unknown"
-    hours = "" if needed.hours is None else f", in about {digits(needed.hours)} hours at this rate"
-    return f"needs about {needed.baseline:,} more runs of the baseline and {needed.candidate:,} of the candidate{hours}"
+    wait = "" if needed.hours is None else f", in about {duration(3600 * needed.hours)} at this rate"
+    return f"needs about {needed.baseline:,} more runs of the baseline and {needed.candidate:,} of the candidate{wait}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in the unit that says most.
+
+    >>> duration(40), duration(5400), duration(9000), duration(400_000)
+    ('40 seconds', '90 minutes', '2.5 hours', '4.6 days')
+    """
+    for most, length, name in ((120, 1, "seconds"), (7200, 60, "minutes"), (172_800, 3600, "hours")):
+        if seconds < most:
+            return f"{seconds / length:.{0 if length < 3600 else 1}f} {name}"
+    return f"{seconds / 86_400:,.1f} days"

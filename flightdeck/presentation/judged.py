@@ -87,7 +87,7 @@ def method(verdict: Verdict) -> str:
 
 
 def more_runs(verdict: Verdict) -> str:
-    """What an undecided verdict waits for; "" where more runs are no question."""
+    """What an undecided verdict waits for; "" where more runs are no question, or a reason says so already."""
     needed = verdict.runs_needed
     if verdict.status != "INCONCLUSIVE" or needed is None:
         return ""
@@ -95,7 +95,8 @@ def more_runs(verdict: Verdict) -> str:
         return "needs more tenants, not more runs"
     if needed.limited_by == "effect":
         return "will not pass at this effect, however many runs there are"
-    return quantities.more_runs(needed)
+    waits = quantities.more_runs(needed)
+    return "" if any(reason.message.endswith(waits) for reason in verdict.reasons) else waits
 
 
 def drivers(explanation: Explanation | None) -> list[tuple[str, list[str]]]:

@@ -23,7 +23,7 @@ def junit(judged: Judged) -> str:
     found = rows(verdict)
     for row in found:
         reasons = [reason for reason in verdict.reasons if _owner(reason, found) is row]
-        _case(suite, f"{row.name} within {row.margin}", row.status, reasons, _numbers(row))
+        _case(suite, f"{row.name} ({row.margin})", row.status, reasons, _numbers(row))
     _case(suite, "evidence", _evidence(verdict), [reason for reason in verdict.reasons if not reason.metric], "")
     if (policy := judged.policy) is not None:
         against = [VerdictReason(code="policy", message=message) for message in policy.reasons]

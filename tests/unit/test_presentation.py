@@ -130,10 +130,13 @@ def test_text_has_a_row_for_every_guardrail_and_limit_with_rounded_numbers_and_u
 
 
 def test_text_says_what_an_undecided_verdict_waits_for(undecided):
-    said = text(judged(undecided))
     needed = undecided.runs_needed
-    assert f"To decide: needs about {needed.baseline:,} more runs of the baseline" in said
-    assert "hours at this rate" in said
+    waits = f"needs about {needed.baseline:,} more runs of the baseline and {needed.candidate:,} of the candidate, in "
+    assert text(judged(undecided)).count(waits) == 1, "once, though the reason says it too"
+    without = undecided.model_copy(update={"reasons": []})
+    assert f"To decide: {waits}about 12.3 days at this rate" in text(
+        judged(without.model_copy(update={"runs_needed": needed.model_copy(update={"hours": 295.2})}))
+    )
 
 
 def test_text_has_colours_only_when_asked(failed):
@@ -197,7 +200,7 @@ def suite(judged_: Judged):
 
 
 def results(judged_: Judged) -> dict[str, list[str]]:
-    return {case.name.partition(" within ")[0]: [type(one).__name__ for one in case.result] for case in suite(judged_)}
+    return {case.name.partition(" (")[0]: [type(one).__name__ for one in case.result] for case in suite(judged_)}
 
 
 def test_junit_has_a_case_for_every_guardrail_and_limit_and_counts_them(failed):
@@ -216,8 +219,8 @@ def test_junit_has_a_case_for_every_guardrail_and_limit_and_counts_them(failed):
 
 def test_junit_gives_each_guardrail_of_one_metric_its_own_reason(failed):
     said = {case.name: [one.message for one in case.result] for case in suite(judged(failed))}
-    (mean,) = said["latency_ms within 10.0 %"]
-    (p95,) = said["latency_ms p95 within 20.0 %"]
+    (mean,) = said["latency_ms (10.0 %)"]
+    (p95,) = said["latency_ms p95 (20.0 %)"]
     assert mean.startswith("latency_ms changed by")
     assert p95.startswith("latency_ms p95 changed by")
 
