@@ -77,17 +77,20 @@ def verify(release_id: str, path: Path) -> None:
     Example:
       flightdeck release verify rel_0123456789ab --path agents/support
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
-    from flightdeck.releases.bundle import checksum
+    from flightdeck.releases.bundle import hashes
 
+    checksum, digest_v2 = hashes(path)
     with api() as flightdeck:
-        stored = flightdeck.get(_path(release_id))["checksum"]
-    found = checksum(path)
-    if found == stored:
-        click.echo(f"OK: checksum matches for {release_id}\n  sha256={found}")
+        said = flightdeck.post(f"{_path(release_id)}/verify", {"checksum": checksum, "digest_v2": digest_v2})
+    if said["matches"]:
+        click.echo(f"OK: checksum matches for {release_id}\n  sha256={checksum}")
         return
+    stored, found = said["registered"], said["found"]
+    # Where only NUL bytes tell two bundles apart, digest_v2 alone differs (D12).
+    shown = "checksum" if stored["checksum"] != found["checksum"] else "digest_v2"
     click.echo(f"CHECKSUM MISMATCH for {release_id}", err=True)
-    click.echo(f"  stored (DB):      {stored}", err=True)
-    click.echo(f"  recomputed (disk): {found}", err=True)
+    click.echo(f"  stored (DB):      {stored[shown]}", err=True)
+    click.echo(f"  recomputed (disk): {found[shown]}", err=True)
     click.echo("The files at this path are not the ones that were registered.", err=True)
     raise SystemExit(MISMATCH)
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -61,8 +61,11 @@ def load_bundle(path: Path) -> Bundle:
         Invalid: the artifact is no YAML or lacks something, or a file can't be read.
         TooLarge: over a bound.
     """
-    artifact = _artifact(path / ARTIFACT_FILE if path.is_dir() else path)
-    total, files = _hashed(path)
+    return bundle_of(_artifact_at(path / ARTIFACT_FILE if path.is_dir() else path), *_hashed(path))
+
+
+def bundle_of(artifact: ReleaseArtifact, total: str, files: Sequence[BundleFile]) -> Bundle:
+    """A bundle of an artifact, the checksum and the hashed files."""
     return Bundle(artifact.model_dump(mode="json"), total, digest_v2(files), tuple(files))
 
 
@@ -80,20 +83,22 @@ def missing_refs(bundle: Bundle) -> list[tuple[str, str]]:
     return [(field, ref) for field, ref in named if posixpath.normpath(ref) not in inside]
 
 
-def checksum(path: Path) -> str:
-    """1.3's hash over the files at ``path``: SHA-256, lower-case hex.
+def hashes(path: Path) -> tuple[str, str]:
+    """Both hashes over the files at ``path``: 1.3's checksum, and ``digest_v2``; lower-case hex.
 
-    Of each file in the order of paths (by code point): the path, NUL, the content, NUL. Where content may hold NULs
-    two different bundles can have the same checksum; ``digest_v2`` tells them apart (difference D12).
+    The checksum is the SHA-256 of all files in the order of their paths (by code point), of each: the path, NUL, the
+    content, NUL. Where content may hold NULs two different bundles can have the same checksum; ``digest_v2`` tells them
+    apart (difference D12).
 
     Raises:
         Invalid: a file can't be read.
         TooLarge: over a bound.
     """
-    return _hashed(path)[0]
+    total, files = _hashed(path)
+    return total, digest_v2(files)
 
 
-def digest_v2(files: list[BundleFile]) -> str:
+def digest_v2(files: Iterable[BundleFile]) -> str:
     """The hash that frames every length: SHA-256, lower-case hex, over a list of files.
 
     After a fixed line come, of each file in the order of paths: the length of the path (8 bytes, big-endian), the
@@ -107,29 +112,63 @@ def digest_v2(files: list[BundleFile]) -> str:
     return digest.hexdigest()
 
 
-def _hashed(root: Path) -> tuple[str, list[BundleFile]]:
-    """The checksum, and every file with its own hash, in one pass."""
+def hashed(contents: Iterable[tuple[str, Iterable[bytes]]]) -> tuple[str, list[BundleFile]]:
+    """The checksum, and every file with its own hash, in one pass.
+
+    Args:
+        contents: name and content of each file, the content in pieces and as it is hashed, in the order of names.
+
+    Raises:
+        Invalid: a name is no UTF-8.
+        TooLarge: over a bound.
+    """
     total = hashlib.sha256()
     files: list[BundleFile] = []
     left = MAX_BYTES
-    try:
-        for name, path in sorted(_paths(root)):
-            own, size = hashlib.sha256(), 0
+    for name, content in contents:
+        own, size = hashlib.sha256(), 0
+        try:
             total.update(name.encode() + b"\0")
-            for chunk in _content(path, left):
-                total.update(chunk)
-                own.update(chunk)
-                size += len(chunk)
-                left -= len(chunk)
-                if left < 0:
-                    raise _too_large()
-            total.update(b"\0")
-            files.append(BundleFile(name, size, own.hexdigest()))
-    except UnicodeEncodeError as error:
-        raise Invalid(f"{root}: a file's name is no UTF-8: {error.object!r}.") from error
+        except UnicodeEncodeError as error:
+            raise Invalid(f"A file's name is no UTF-8: {name!r}.") from error
+        for chunk in content:
+            total.update(chunk)
+            own.update(chunk)
+            size += len(chunk)
+            left -= len(chunk)
+            if left < 0:
+                raise _too_large()
+        total.update(b"\0")
+        files.append(BundleFile(name, size, own.hexdigest()))
+    return total.hexdigest(), files
+
+
+def skipped(name: str) -> bool:
+    """Whether a path within a bundle is left out of it: what git and Python keep beside the files."""
+    return not _SKIPPED.isdisjoint(PurePosixPath(name).parts)
+
+
+def as_hashed(name: str, raw: bytes) -> bytes:
+    """A file's content as it is hashed: of text, with LF as line ends."""
+    if not _is_text(name):
+        return raw
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return raw
+    return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _is_text(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in _TEXT
+
+
+def _hashed(root: Path) -> tuple[str, list[BundleFile]]:
+    """The same of the files at a path."""
+    try:
+        return hashed((name, _content(path)) for name, path in sorted(_paths(root)))
     except OSError as error:
         raise Invalid(f"{error.filename or root} can't be read: {error.strerror}.") from error
-    return total.hexdigest(), files
 
 
 def _paths(root: Path) -> Iterator[tuple[str, Path]]:
@@ -155,43 +194,48 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _content(path: Path, left: int) -> Iterator[bytes]:
+def _content(path: Path) -> Iterator[bytes]:
     """A file's content as it is hashed."""
     with path.open("rb") as file:
-        if path.suffix.lower() not in _TEXT:
+        if not _is_text(path.name):
             while chunk := file.read(_CHUNK):
                 yield chunk
             return
-        raw = file.read(left + 1)
-    if len(raw) > left:
+        raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
         raise _too_large()
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        yield raw
-    else:
-        yield raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    yield as_hashed(path.name, raw)
 
 
 def _too_large() -> TooLarge:
     return TooLarge(f"The bundle is larger than {MAX_BYTES // 1024**2} MiB.", hint="Is it the release's own folder?")
 
 
-def _artifact(path: Path) -> ReleaseArtifact:
+def artifact_of(raw: bytes, where: str) -> ReleaseArtifact:
+    """The artifact in the bytes of a ``release.yaml``; ``where`` names it in errors.
+
+    Raises:
+        Invalid: it is no YAML, or lacks something.
+        TooLarge: over a bound.
+    """
+    if len(raw) > MAX_ARTIFACT_BYTES:
+        raise TooLarge(f"{where} is larger than {MAX_ARTIFACT_BYTES // 1024} KiB.")
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_ARTIFACT_BYTES + 1)
-        if len(raw) > MAX_ARTIFACT_BYTES:
-            raise TooLarge(f"{path} is larger than {MAX_ARTIFACT_BYTES // 1024} KiB.")
         document = yaml.safe_load(raw)
         if not isinstance(document, dict):
-            raise Invalid(f"{path} holds no mapping of keys to values.")
+            raise Invalid(f"{where} holds no mapping of keys to values.")
         return ReleaseArtifact.model_validate(document)
+    except ValidationError as error:
+        raise Invalid(f"{where}: {'; '.join(problems(error, ReleaseArtifact))}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Invalid(f"{where} is no YAML: {' '.join(str(error).split())}") from error
+
+
+def _artifact_at(path: Path) -> ReleaseArtifact:
+    try:
+        with path.open("rb") as file:
+            return artifact_of(file.read(MAX_ARTIFACT_BYTES + 1), str(path))
     except FileNotFoundError as error:
         raise NotFound(f"Release artifact not found: {path}") from error
-    except ValidationError as error:
-        raise Invalid(f"{path}: {'; '.join(problems(error, ReleaseArtifact))}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Invalid(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     except OSError as error:
         raise Invalid(f"{path} can't be read: {error.strerror}.") from error

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flightdeck.access import Access
 from flightdeck.errors import FlightDeckError, TooLarge
+from flightdeck.server.archives import is_archive
 from flightdeck.server.errors import answer
 
 MIB = 1024 * 1024
@@ -41,14 +42,17 @@ OTLP = ("/v1/traces", "/v1/logs", "/v1/metrics")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Bytes that a request body may have: events in bulk, anything else."""
+    """Bytes that a request body may have: events in bulk, a release's files, anything else."""
 
     events: int = 64 * MIB
+    bundle: int = 16 * MIB
     other: int = 2 * MIB
 
-    def of(self, path: str) -> int:
-        """The bound for a path."""
-        return self.events if path == "/v1/events" else self.other
+    def of(self, path: str, media_type: str) -> int:
+        """The bound for a path and a body's type."""
+        if path == "/v1/events":
+            return self.events
+        return self.bundle if path.startswith("/v1/releases") and is_archive(media_type) else self.other
 
 
 class Envelope:
@@ -104,7 +108,7 @@ class Envelope:
         path = scope["path"]
         if scope["method"] == "POST" and path in OTLP:
             return receive
-        most = self._bounds.of(path)
+        most = self._bounds.of(path, headers.get("content-type", ""))
         told = headers.get("content-length", "")
         if told.isdecimal() and int(told) > most:
             raise _too_large(path, most)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from flightdeck.releases.bundle import load_bundle
 from tests.workspace import artifact, client, register
 
 TABLE: dict[str, Any] = {
@@ -101,3 +104,88 @@ def test_a_diff_over_http_follows_the_read_rule_and_tells_errors_in_1_3s_words(a
     ):
         answered = api.post("/v1/diff", json=wanted | change)
         assert (answered.status_code, answered.json()) == (400, {"detail": detail})
+
+
+# --- archives ---
+
+
+ARTIFACT_YAML = b"""\
+metadata: {name: support, version: "2.0.0"}
+spec:
+  agent: {agent_id: support}
+  runtime: {provider: openai, model: gpt-4.1-mini}
+  prompts: {system_ref: system.md}
+  pricing_reference: {provider: openai, pricing_version: p1}
+"""
+
+
+def archive(tmp_path: Path, *, prompt: bytes = b"Be kind.\r\n", mode: str = "w:gz") -> tuple[bytes, Path]:
+    folder = tmp_path / "bundle"
+    folder.mkdir(exist_ok=True)
+    (folder / "release.yaml").write_bytes(ARTIFACT_YAML)
+    (folder / "system.md").write_bytes(prompt)
+    with tarfile.open(tmp_path / "bundle.tar", mode) as tar:
+        tar.add(folder, arcname="bundle")
+    return (tmp_path / "bundle.tar").read_bytes(), folder
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("w", "application/x-tar"), ("w:gz", "application/gzip")])
+def test_a_release_is_registered_by_a_tar_archive_of_its_files(api, tmp_path, mode, kind):
+    """D9."""
+    packed, folder = archive(tmp_path, mode=mode)
+    headers = {"content-type": kind}
+    made = api.post("/v1/releases", params={"environment": "prod"}, content=packed, headers=headers).json()
+    loaded = load_bundle(folder)
+    assert (made["checksum"], made["digest_v2"]) == (loaded.checksum, loaded.digest_v2)
+    assert (made["environment"], made["version"]) == ("prod", "2.0.0")
+    assert made["artifact_json"] == loaded.artifact
+    assert api.get(f"/v1/releases/{made['release_id']}").json() == made
+    assert api.post("/v1/releases", content=packed, headers=headers).json()["environment"] == "local"
+
+
+def test_files_are_verified_by_an_archive_or_by_their_hashes(api, tmp_path):
+    """D9."""
+    headers = {"content-type": "application/gzip"}
+    packed, folder = archive(tmp_path)
+    made = api.post("/v1/releases", content=packed, headers=headers).json()
+    path = f"/v1/releases/{made['release_id']}/verify"
+    registered = {"checksum": made["checksum"], "digest_v2": made["digest_v2"]}
+    same = {"release_id": made["release_id"], "matches": True, "registered": registered, "found": registered}
+    assert api.post(path, content=packed, headers=headers).json() == same
+    assert api.post(path, json=registered).json() == same
+    assert api.post(path, json={"checksum": made["checksum"]}).json()["matches"] is True
+    changed, _ = archive(tmp_path, prompt=b"Be rude.\n")
+    answer = api.post(path, content=changed, headers=headers).json()
+    assert (answer["matches"], answer["registered"]) == (False, registered)
+    assert answer["found"]["checksum"] == load_bundle(folder).checksum
+    only_the_framing = api.post(path, json={**registered, "digest_v2": "0" * 64})
+    assert only_the_framing.json()["matches"] is False
+    unknown = api.post("/v1/releases/rel_nope/verify", json=registered)
+    assert (unknown.status_code, unknown.json()) == (404, {"detail": "Unknown release: rel_nope"})
+
+
+def test_an_archive_that_is_none_is_one_clear_error(api):
+    refused = api.post("/v1/releases", content=b"no tar", headers={"content-type": "application/x-tar"})
+    assert refused.status_code == 400
+    assert refused.json()["detail"].startswith("The body is no tar archive that can be read")
+    large = api.post("/v1/releases", content=bytes(16 * 1024**2 + 1), headers={"content-type": "application/x-tar"})
+    assert large.status_code == 413
+    json_of_that_size = {"content-type": "application/json", "content-length": str(3 * 1024**2)}
+    assert api.post("/v1/releases/x/verify", content=b" " * 3 * 1024**2, headers=json_of_that_size).status_code == 413
+
+
+def test_who_may_not_write_registers_nothing_by_an_archive(api, tmp_path):
+    packed, _ = archive(tmp_path)
+    headers = {"content-type": "application/gzip"}
+    afar = TestClient(api.app, client=("203.0.113.9", 1))
+    assert afar.post("/v1/releases", content=packed, headers=headers).status_code == 403
+    assert afar.post("/v1/releases", content=b"no tar", headers=headers).status_code == 403
+    assert afar.post("/v1/releases/rel_nope/verify", content=packed, headers=headers).status_code == 404, "a read"
+
+
+def test_the_description_of_the_api_names_both_kinds_of_body(api):
+    paths = api.get("/openapi.json").json()["paths"]
+    for path in ("/v1/releases", "/v1/releases/{release_id}/verify"):
+        content = paths[path]["post"]["requestBody"]["content"]
+        assert set(content) == {"application/json", "application/x-tar", "application/gzip"}
+        assert "$ref" in content["application/json"]["schema"]

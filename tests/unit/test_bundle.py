@@ -10,7 +10,7 @@ import pytest
 
 from flightdeck.errors import Invalid, NotFound, TooLarge
 from flightdeck.releases import bundle
-from flightdeck.releases.bundle import checksum, digest_v2, load_bundle
+from flightdeck.releases.bundle import digest_v2, hashes, load_bundle
 
 VECTORS = json.loads((Path(__file__).parents[1] / "golden/checksum_vectors.json").read_text())
 
@@ -24,6 +24,10 @@ spec:
   prompts: {system_ref: prompts/system.md}
   pricing_reference: {provider: openai, pricing_version: v1}
 """
+
+
+def checksum(path: Path) -> str:
+    return hashes(path)[0]
 
 
 def written(folder: Path, files: dict[str, bytes]) -> Path:
