@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Required, TypedDict
+from typing import TypedDict
 
 from flightdeck.integrations.calls import Call, summed
 from flightdeck.models import RunEvent, RunEventMetrics, RunEventRequest, RunEventUsage
 from flightdeck.otel.runs import usage_on_the_wire
 
 
-class RunFacts(TypedDict, total=False):
+class _Identity(TypedDict):
+    """Who ran, for whom."""
+
+    # A class of its own: where annotations are postponed, those within one can't say which keys are required.
+
+    agent_id: str
+    release_id: str
+    run_id: str
+    tenant_id: str
+    task_id: str
+    environment: str
+
+
+class RunFacts(_Identity, total=False):
     """What a response can't tell about its run, as keyword arguments: who ran, for whom, and how it went.
 
     ``latency_ms`` is wall time in milliseconds; ``error_type`` belongs to a run without ``success``. Without a
     ``timestamp`` the run ended now.
     """
 
-    agent_id: Required[str]
-    release_id: Required[str]
-    run_id: Required[str]
-    tenant_id: Required[str]
-    task_id: Required[str]
-    environment: Required[str]
     labels: dict[str, str] | None
     trace_id: str | None
     session_id: str | None
