@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from flightdeck.models import Policy
-from flightdeck.models.verdict import Status
+from flightdeck.models import Policy, PolicyResult, Verdict
 
 
-def blocks(policy: Policy, *, limits_passed: bool, status: Status) -> bool:
-    """Whether a promotion, or ``--fail-on-policy``, stops here.
+def gate(policy: Policy, limits: PolicyResult, verdict: Verdict) -> PolicyResult:
+    """What blocks a promotion, or ``--fail-on-policy``, and why: there are reasons exactly when it does not pass.
 
     Args:
-        policy: without ``statistics`` its limits decide alone.
-        limits_passed: what 1.3's rules say.
-        status: the verdict's. INCONCLUSIVE passes where the policy allows it, NODATA never.
+        policy: without ``statistics`` its limits decide alone; else ``statistics.gate`` says what does.
+        limits: what 1.3's rules say.
+        verdict: the judge's. INCONCLUSIVE passes where the policy allows it, NODATA never.
     """
     statistics = policy.statistics
     if statistics is None or statistics.gate == "legacy":
-        return not limits_passed
-    allowed = status == "PASS" or (status == "INCONCLUSIVE" and statistics.on_inconclusive == "allow")
-    return not allowed or (statistics.gate == "both" and not limits_passed)
+        return limits
+    reasons = list(limits.reasons) if statistics.gate == "both" else []
+    allowed = {"PASS"} | ({"INCONCLUSIVE"} if statistics.on_inconclusive == "allow" else set())
+    if verdict.status not in allowed:
+        why = [f"verdict {verdict.status}: {reason.message}" for reason in verdict.reasons]
+        reasons += why or [f"verdict {verdict.status}"]
+    return PolicyResult(passed=not reasons, reasons=reasons, evaluated_at=limits.evaluated_at)
