@@ -14,8 +14,8 @@ from flightdeck.errors import Invalid
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 CHUNK = 1_000
-SHOWN = 5
 """Events per request."""
+SHOWN = 5
 
 
 @click.group()
@@ -61,6 +61,7 @@ def ingest(path: Path) -> None:
     events = list(_checked(path))
     inserted = duplicates = conflicts = 0
     named: list[str] = []
+    warnings: list[str] = []
     with api() as flightdeck:
         for start in range(0, len(events), CHUNK):
             counts = flightdeck.post("/v1/events", {"events": events[start : start + CHUNK]})
@@ -68,7 +69,11 @@ def ingest(path: Path) -> None:
             duplicates += counts.get("duplicates", 0)
             conflicts += counts.get("conflicts", 0)
             named += counts.get("conflicting_run_ids", [])[:SHOWN]
+            where = f"from event {start + 1} on: " if start else ""
+            warnings += [where + warning for warning in counts.get("warnings", [])]
     click.echo(f"Inserted {inserted} events")
+    for warning in warnings[:SHOWN]:
+        click.echo(f"WARNING: {warning}", err=True)
     if duplicates:
         click.echo(f"{duplicates} were known already.", err=True)
     if conflicts:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -19,6 +21,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from flightdeck.errors import Invalid, TooLarge
 from flightdeck.ingest.group import GroupCommit
+from flightdeck.ingest.oddities import Oddities, named
 from flightdeck.ingest.unregistered import Unregistered
 from flightdeck.models import RunEvent
 from flightdeck.otel.runs import Releases
@@ -70,6 +73,14 @@ class _Shape(BaseModel):
     events: Annotated[list[dict[str, Any]], Field(min_length=1)]
 
 
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """Events that were read: ``counts`` ends when they are stored, ``warnings`` say what is odd about them."""
+
+    counts: Future[EventCounts]
+    warnings: list[str]
+
+
 class EventIngest:
     """The way of native events into the store.
 
@@ -110,15 +121,17 @@ class EventIngest:
             TooLarge: over a bound; nothing is stored.
             Busy, StoreUnavailable: not stored, or not for sure; it may be sent again.
         """
-        return self.submit(body, workspace=workspace).result()
+        return self.submit(body, workspace=workspace).counts.result()
 
-    def submit(self, body: bytes, *, workspace: int = 0) -> Future[EventCounts]:
-        """The same, returning once the events are read: the future ends when they are stored."""
+    def submit(self, body: bytes, *, workspace: int = 0) -> Submitted:
+        """The same, returning once the events are read."""
+        oddities = Oddities(datetime.fromtimestamp(self._clock_ns() / 1e9, UTC))
         with self._reading if len(body) >= _LARGE else nullcontext():
             releases = self._releases()
-            rows = rows_of(body, releases, workspace=workspace)
-        self._unregistered.look({row.place.release_id for row in rows}, releases)
-        return self._group.submit(rows, sum(row.size for row in rows))
+            rows = rows_of(body, releases, workspace=workspace, oddities=oddities)
+        unregistered = self._unregistered.look({row.place.release_id for row in rows}, releases)
+        counts = self._group.submit(rows, sum(row.size for row in rows))
+        return Submitted(counts, oddities.told(unregistered))
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Commits what waits, as far as there is time, and refuses what comes after. May be called more than once."""
@@ -128,8 +141,8 @@ class EventIngest:
         return insert_events(self._engine, requests, now_us=self._clock_ns() // 1000)
 
 
-def rows_of(body: bytes, releases: Releases, *, workspace: int = 0) -> list[EventRow]:
-    """The rows of a request's events, all of them checked.
+def rows_of(body: bytes, releases: Releases, *, workspace: int = 0, oddities: Oddities | None = None) -> list[EventRow]:
+    """The rows of a request's events, all of them checked; what is odd about them is noted in ``oddities``.
 
     Raises:
         MalformedBody, Invalid, TooLarge: as ``EventIngest.ingest``.
@@ -145,6 +158,9 @@ def rows_of(body: bytes, releases: Releases, *, workspace: int = 0) -> list[Even
     if len(events) > MOST_EVENTS:
         raise TooLarge(f"The request has {len(events)} events, more than {MOST_EVENTS}.", hint="Send fewer at a time.")
     rows = [_row(event, place, releases, workspace) for place, event in enumerate(events)]
+    if oddities is not None:
+        for place, (event, row) in enumerate(zip(events, rows, strict=True)):
+            oddities.look(place, event, fits=row.fits)
     if (days := len({row.place.hour // DAY_S for row in rows})) > MOST_DAYS:
         raise TooLarge(
             f"The request has events of {days} different days, more than {MOST_DAYS}.",
@@ -157,8 +173,8 @@ def _row(event: RunEvent, place: int, releases: Releases, workspace: int) -> Eve
     agent = releases.agent_of(event.release_id)
     if agent is not None and agent != event.agent_id:
         raise Invalid(
-            f"Invalid RunEvent: events[{place}] has agent_id {event.agent_id!r}, but release {event.release_id} is "
-            f"registered for agent {agent!r}.",
+            f"Invalid RunEvent: {named(place, event.run_id)} has agent_id {event.agent_id!r}, but release "
+            f"{event.release_id} is registered for agent {agent!r}.",
             field=f"events.{place}.agent_id",
         )
     for name in ("agent_id", "release_id", "run_id", "environment"):
@@ -181,17 +197,19 @@ def _row(event: RunEvent, place: int, releases: Releases, workspace: int) -> Eve
 def _events_one_by_one(body: bytes) -> list[RunEvent]:
     """The events of a body that the fast way has refused; almost always raises, with 1.3's answer."""
     events = []
-    for item in _shaped(body).events:
+    for place, item in enumerate(_shaped(body).events):
+        which = named(place, item.get("run_id"))
         version = item.get("api_version", "v1")
         if version != "v1":
             raise Invalid(
                 f"Unsupported api_version for POST /v1/events: {version!r} (only 'v1' is accepted).",
-                field="api_version",
+                field=f"events.{place}.api_version",
+                hint=f"It is that of {which}.",
             )
         try:
             events.append(RunEvent.model_validate(item))
         except ValidationError as error:
-            raise Invalid(f"Invalid RunEvent: {error}") from error
+            raise Invalid(f"Invalid RunEvent: {which}: {error}", field=f"events.{place}") from error
     return events
 
 

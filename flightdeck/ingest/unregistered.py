@@ -23,13 +23,16 @@ class Unregistered:
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
-    def look(self, release_ids: Iterable[str], releases: Releases) -> None:
-        """Warns of each id that is not registered and was not warned of before."""
-        unknown = sorted({each for each in release_ids if releases.agent_of(each) is None} - self._warned)
-        if not unknown:
-            return
+    def look(self, release_ids: Iterable[str], releases: Releases) -> set[str]:
+        """Those that are not registered; warns of each that it did not warn of before."""
+        unknown = {each for each in release_ids if releases.agent_of(each) is None}
+        if unknown:
+            self._warn(unknown)
+        return unknown
+
+    def _warn(self, unknown: set[str]) -> None:
         with self._lock:
-            new = [each for each in unknown if each not in self._warned][: MOST_REMEMBERED - len(self._warned)]
+            new = sorted(unknown - self._warned)[: MOST_REMEMBERED - len(self._warned)]
             self._warned.update(new)
             last = bool(new) and len(self._warned) == MOST_REMEMBERED
         for release_id in new:

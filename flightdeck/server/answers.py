@@ -57,13 +57,16 @@ class Runs(BaseModel):
 class Ingested(BaseModel):
     """The answer of ``POST /v1/events``: how many events were new, known, or of a known run with other content.
 
-    ``conflicting_run_ids`` names the runs of the first 1,000 conflicts.
+    ``conflicting_run_ids`` names the runs of the first 1,000 conflicts. ``warnings`` say what is odd about events that
+    were taken all the same: a release that is not registered, a time ahead of the server's, numbers over what
+    comparisons count.
     """
 
     inserted: int
     duplicates: int
     conflicts: int
     conflicting_run_ids: list[str]
+    warnings: list[str]
 
 
 Documented = dict[int | str, dict[str, Any]]

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from flightdeck import errors
+from flightdeck.otel.receiver.status import Unsupported
 
 STATUS: tuple[tuple[type[errors.FlightDeckError], int], ...] = (
     (errors.Invalid, 400),
@@ -22,6 +23,7 @@ STATUS: tuple[tuple[type[errors.FlightDeckError], int], ...] = (
     (errors.Conflict, 409),
     (errors.Blocked, 409),
     (errors.TooLarge, 413),
+    (Unsupported, 415),
     (errors.Busy, 429),
     (errors.Retryable, 503),
 )
@@ -41,15 +43,30 @@ def answer(error: errors.FlightDeckError) -> JSONResponse:
     return JSONResponse({"detail": detail}, status, headers)
 
 
+LONGEST_TYPE = 100
 LONGEST_UNREADABLE = 64 * 1024
 """Bytes up to which an answer repeats the input that it can't read."""
 
 
-def unreadable(problems: Sequence[Any]) -> Response:
+def is_json(content_type: str) -> bool:
+    """Whether a Content-Type says JSON, by FastAPI's rule. A body that does not say so counts as a text."""
+    main, _, sub = content_type.partition(";")[0].strip().lower().partition("/")
+    return main == "application" and (sub == "json" or sub.endswith("+json"))
+
+
+def unreadable(problems: Sequence[Any], content_type: str) -> Response:
     """The answer to input that does not fit: 422 with FastAPI's list of problems.
 
     Numbers that JSON does not have are shown as null; input that is long, or holds huge integers, is not repeated.
+    Where the whole body does not fit because it does not say that it is JSON, the message says that as well.
     """
+    if not is_json(content_type):
+        said = f"the Content-Type is {content_type[:LONGEST_TYPE]!r}" if content_type else "there is no Content-Type"
+        why = f" ({said}; send application/json)"
+        problems = [
+            {**problem, "msg": problem["msg"] + why} if tuple(problem["loc"]) == ("body",) else problem
+            for problem in problems
+        ]
     try:
         content = orjson.dumps({"detail": jsonable_encoder(problems)})
     except TypeError:  # an integer of more than 64 bits
@@ -69,9 +86,8 @@ def install(api: FastAPI) -> None:
         return answer(error)
 
     async def handle_unreadable(request: Request, error: Exception) -> Response:
-        del request
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for these only
-        return unreadable(error.errors())
+        return unreadable(error.errors(), request.headers.get("content-type", ""))
 
     api.add_exception_handler(errors.FlightDeckError, handle)
     api.add_exception_handler(RequestValidationError, handle_unreadable)

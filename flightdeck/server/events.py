@@ -11,9 +11,11 @@ from flightdeck.app import App
 from flightdeck.errors import FlightDeckError, Permanent, Retryable
 from flightdeck.ingest.events import MOST_BYTES, MalformedBody, rows_of
 from flightdeck.otel.receiver.body import TIMEOUT_S, read
+from flightdeck.otel.receiver.compression import decompress
+from flightdeck.otel.receiver.gate import Held
 from flightdeck.server import answers
 from flightdeck.server.auth import may_write
-from flightdeck.server.errors import LONGEST_UNREADABLE, unreadable
+from flightdeck.server.errors import LONGEST_UNREADABLE, is_json, unreadable
 
 MOST_UNAUTHORISED = 1024 * 1024
 """Bytes that are read of a caller who may not write, only to tell a malformed body from a refusal, as 1.3 does."""
@@ -35,51 +37,65 @@ def router(app: App, *, body_timeout_s: float = TIMEOUT_S) -> APIRouter:
         """Stores RunEvents, all of a request or none; answers when they are stored.
 
         ``inserted`` were new, ``duplicates`` known, ``conflicts`` have a known run id but other content (the first
-        stays); ``conflicting_run_ids`` names the runs of the first 1,000 of these.
+        stays); ``conflicting_run_ids`` names the runs of the first 1,000 of these. ``warnings`` say what is odd about
+        events that were taken all the same. The body may be compressed: gzip, deflate or zstd.
         """
         try:
             may_write(app.access, request)
         except Permanent as refusal:
             return await _refuse(app, request, refusal, body_timeout_s)
         with app.receiver.gate.enter() as held:
-            body = await read(request, held, max_bytes=MOST_BYTES, timeout_s=body_timeout_s)
             try:
-                _is_json(request, body)
-                committed = await asyncio.to_thread(lambda: app.events().submit(body))
+                body = await _plain(request, held, MOST_BYTES, body_timeout_s)
+                submitted = await asyncio.to_thread(lambda: app.events().submit(body))
             except MalformedBody as error:
-                return unreadable(error.problems)
-            counts = await asyncio.wrap_future(committed)
+                return unreadable(error.problems, _content_type(request))
+            counts = await asyncio.wrap_future(submitted.counts)
         return JSONResponse(
             {
                 "inserted": counts.inserted,
                 "duplicates": counts.duplicates,
                 "conflicts": len(counts.conflicts),
                 "conflicting_run_ids": counts.conflicts[:MOST_NAMED],
+                "warnings": submitted.warnings,
             }
         )
 
     return routes
 
 
-def _is_json(request: Request, body: bytes) -> None:
-    """Raises MalformedBody for a body that does not say it is JSON: it counts as a text, which is no object."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    main, _, sub = kind.partition("/")
-    if main != "application" or not (sub == "json" or sub.endswith("+json")):
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "")
+
+
+async def _plain(request: Request, held: Held, max_bytes: int, timeout_s: float) -> bytes:
+    """The body, decompressed by the receivers' rule; ``max_bytes`` holds before and after.
+
+    Raises:
+        MalformedBody: the body does not say that it is JSON, so it counts as a text, which is no object.
+        Permanent, Retryable: as ``read`` and ``decompress``.
+    """
+    body = await read(request, held, max_bytes=max_bytes, timeout_s=timeout_s)
+    if not is_json(_content_type(request)):
         shown = body[:LONGEST_UNREADABLE].decode("utf-8", "replace")
         message = "Input should be a valid dictionary or object to extract fields from"
         raise MalformedBody([{"type": "model_attributes_type", "loc": ["body"], "msg": message, "input": shown}])
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if not coding:
+        return body
+    plain = await asyncio.to_thread(decompress, body, coding, max_bytes)
+    held.grow(len(plain))
+    return plain
 
 
 async def _refuse(app: App, request: Request, refusal: FlightDeckError, timeout_s: float) -> Response:
     """The refusal, unless a short body is malformed, which is told first."""
     with app.receiver.gate.enter() as held:
         try:
-            body = await read(request, held, max_bytes=MOST_UNAUTHORISED, timeout_s=timeout_s)
-            _is_json(request, body)
+            body = await _plain(request, held, MOST_UNAUTHORISED, timeout_s)
             await asyncio.to_thread(lambda: rows_of(body, app.ledger().release_index()))
         except MalformedBody as error:
-            return unreadable(error.problems)
+            return unreadable(error.problems, _content_type(request))
         except (Permanent, Retryable):
             pass
     raise refusal

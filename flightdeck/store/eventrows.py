@@ -53,7 +53,8 @@ class EventRow:
     """A validated native event, ready to be stored.
 
     ``content`` is a hash of its canonical JSON: equal for events that say the same. ``line`` is its JSON for
-    ``event_rows`` without the version, which ``versioned`` puts in.
+    ``event_rows`` without the version, which ``versioned`` puts in. ``fits`` is whether its columns alone give the
+    event back.
     """
 
     place: Place
@@ -61,6 +62,7 @@ class EventRow:
     type: str
     content: bytes
     line: bytes
+    fits: bool = True
 
     @property
     def size(self) -> int:
@@ -86,7 +88,8 @@ def row_of(event: RunEvent, workspace: int = 0) -> EventRow:
     for score in event.scores:
         score.value = score.value if score.value is not None and math.isfinite(score.value) else None
     text = _to_json(event)
-    held, original = (text, b'""') if _fits(event) else (_bounded(event, text), orjson.dumps(text.decode()))
+    fits = _fits(event)
+    held, original = (text, b'""') if fits else (_bounded(event, text), orjson.dumps(text.decode()))
     content = hashlib.blake2b(text, digest_size=16).digest()
     key = runindex.key(event.run_id)
     line = b'"workspace":%d,"run_key":%d,"content":"%b","original":%b,"event":%b}' % (
@@ -98,7 +101,7 @@ def row_of(event: RunEvent, workspace: int = 0) -> EventRow:
     )
     hour = column_us(event.timestamp) // HOUR_US * 3600
     place = Place(workspace, event.agent_id, event.release_id, event.environment, hour, event.run_id)
-    return EventRow(place, key, event.type, content, line)
+    return EventRow(place, key, event.type, content, line, fits)
 
 
 def _fits(event: RunEvent) -> bool:
@@ -117,15 +120,20 @@ def _fits(event: RunEvent) -> bool:
 
 
 def _usage_fits(usage: RunEventUsage) -> bool:
+    if any(row.input_tier is not None and row.input_tier > _MOST_TIER for row in usage.models):
+        return False
+    return largest_count(usage) <= MOST_TOKENS
+
+
+def largest_count(usage: RunEventUsage) -> int:
+    """The largest number of tokens, calls or invocations of an event."""
     model = usage.model
     counts = [model.input_tokens, model.output_tokens, model.cached_input_tokens, usage.calls_without_usage]
     for row in usage.models:
-        if row.input_tier is not None and row.input_tier > _MOST_TIER:
-            return False
         counts += (row.calls, row.input_tokens, row.cached_input_tokens, row.cache_creation_input_tokens)
         counts += (row.output_tokens, row.reasoning_tokens)
     counts += [tool.invocations for tool in usage.tools]
-    return max(counts) <= MOST_TOKENS
+    return max(counts)
 
 
 def _bounded(event: RunEvent, text: bytes) -> bytes:

@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -201,7 +201,9 @@ class TestInvalid:
     def test_another_api_version(self, releases: KnownReleases, version: Any, shown: str) -> None:
         with pytest.raises(Invalid) as refused:
             rows_of(body(event(), event(run_id="b", api_version=version)), releases)
-        assert str(refused.value) == (f"Unsupported api_version for POST /v1/events: {shown} (only 'v1' is accepted).")
+        said, which = str(refused.value).split(" It is that of ")
+        assert said == f"Unsupported api_version for POST /v1/events: {shown} (only 'v1' is accepted)."
+        assert which == "events[1] (run_id 'b')."
 
     @pytest.mark.parametrize(
         ("bad", "field", "what", "which"),
@@ -286,7 +288,8 @@ class TestInvalid:
         with pytest.raises(Invalid) as refused:
             rows_of(body(event(run_id="good"), bad, event(api_version="v2")), releases)
         said, more, _ = str(refused.value).partition(PYDANTIC)
-        assert said == f"Invalid RunEvent: 1 validation error for RunEvent\n{field}\n  {what} {which}"
+        name = f"events[1] (run_id {bad['run_id']!r})" if isinstance(bad.get("run_id"), str) else "events[1]"
+        assert said == f"Invalid RunEvent: {name}: 1 validation error for RunEvent\n{field}\n  {what} {which}"
         assert more
 
     @pytest.mark.parametrize("value", ["\ud800", "a\udfffb"])
@@ -301,7 +304,9 @@ class TestInvalid:
     def test_an_agent_that_contradicts_its_registered_release(self, releases: KnownReleases) -> None:
         """D6; of a release that nobody registered any agent may be."""
         assert len(rows_of(body(event(release_id="rel_unheard_of", agent_id="any")), releases)) == 1
-        with pytest.raises(Invalid, match=r"events\[1\] has agent_id 'other'.*registered for agent 'support'"):
+        with pytest.raises(
+            Invalid, match=r"events\[1\] \(run_id 'b'\) has agent_id 'other'.*registered for agent 'support'"
+        ):
             rows_of(body(event(), event(run_id="b", agent_id="other")), releases)
 
 
@@ -404,6 +409,37 @@ class TestIngest:
             "Events name release 'rel_typo'"
         ]
 
+    def test_what_is_odd_is_told_and_stored(self, ingest: EventIngest, engine: Engine) -> None:
+        """Taken, as 1.3 takes it; the sender learns why a comparison counts it otherwise, or not at all."""
+        now = datetime.now(UTC)
+        odd = [
+            event(run_id="ahead", timestamp=(now + timedelta(minutes=5)).isoformat()),
+            event(run_id="skewed", timestamp=(now + timedelta(seconds=30)).isoformat()),
+            event(run_id="slow", metrics={"latency_ms": 10**18}),
+            event(run_id="large", usage=usage(input_tokens=2**70)),
+            *(event(run_id=f"ahead-{number}", timestamp="2999-01-01T00:00:00Z") for number in range(3)),
+            event(run_id="stranger", release_id="rel_typo", agent_id="any"),
+        ]
+        submitted = ingest.submit(body(*odd))
+        assert submitted.counts.result(30).inserted == len(odd)
+        unregistered, ahead, slow, large = submitted.warnings
+        assert unregistered.startswith("No such release is registered: 'rel_typo'. ")
+        assert ahead.startswith(
+            "4 event(s) have a timestamp more than 60 s ahead of the server: events[0] (run_id 'ahead'"
+        )
+        assert ahead.count("run_id") == 3
+        assert ", ...." in ahead
+        assert slow.startswith("1 event(s) have a latency_ms above 1000000000000: events[2] (run_id 'slow')")
+        assert large.startswith(
+            "1 event(s) have a count of tokens, calls or invocations above 1000000000000000: events[3]"
+        )
+        found = {row["run_id"]: row for row in listed(engine)}
+        assert found["slow"]["metrics"]["latency_ms"] == 10**18
+        assert found["large"]["usage"]["model"]["input_tokens"] == 2**70
+
+    def test_nothing_odd_is_no_warning(self, ingest: EventIngest) -> None:
+        assert ingest.submit(body(event(metrics={"latency_ms": 10**12}))).warnings == []
+
     def test_one_bad_request_never_touches_its_neighbours(self, ingest: EventIngest, engine: Engine) -> None:
         """All of them arrive at once, most of them to be committed together."""
         start = threading.Barrier(12)
@@ -440,7 +476,7 @@ class TestIngest:
     def test_an_answer_means_that_it_is_stored(self, ingest: EventIngest, engine: Engine) -> None:
         """Queued while the store is held up by another writer, answered after the commit, not before."""
         with runindex.WRITING:
-            waiting = ingest.submit(body(event(run_id="a")))
+            waiting = ingest.submit(body(event(run_id="a"))).counts
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.3)
             assert listed(engine) == []
@@ -448,7 +484,7 @@ class TestIngest:
         assert ids(listed(engine)) == ["a"]
 
     def test_closing_stores_what_waits_and_refuses_what_comes(self, ingest: EventIngest, engine: Engine) -> None:
-        waiting = [ingest.submit(body(event(run_id=str(number)))) for number in range(5)]
+        waiting = [ingest.submit(body(event(run_id=str(number)))).counts for number in range(5)]
         ingest.close()
         assert [future.result(timeout=0).inserted for future in waiting] == [1] * 5
         assert len(listed(engine)) == 5

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import sys
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +15,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.workspace import client, register
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +61,13 @@ def runs(api: TestClient, release_id: str, **query: Any) -> Any:
 
 def test_an_event_comes_back_with_1_3s_keys_and_ours(api, release):
     sent = event(release)
-    assert post(api, sent).json() == {"inserted": 1, "duplicates": 0, "conflicts": 0, "conflicting_run_ids": []}
+    assert post(api, sent).json() == {
+        "inserted": 1,
+        "duplicates": 0,
+        "conflicts": 0,
+        "conflicting_run_ids": [],
+        "warnings": [],
+    }
     page = runs(api, release)
     assert (page["matched_total"], page["returned"], page["truncated"]) == (1, 1, False)
     (got,) = page["events"]
@@ -105,6 +119,7 @@ def test_counts_are_exact_within_and_between_requests(api, release):
         "duplicates": 2,
         "conflicts": 1,
         "conflicting_run_ids": [known["run_id"]],
+        "warnings": [],
     }
 
 
@@ -123,7 +138,13 @@ def test_a_run_start_is_listed_and_its_run_end_completes_it(api, release):
     assert runs(api, release)["data_quality"]["incomplete"] == 1
     assert post(api, {**begun, "type": "run_end"}).json()["inserted"] == 1
     assert [e["type"] for e in runs(api, release)["events"]] == ["run_end"]
-    assert post(api, begun).json() == {"inserted": 0, "duplicates": 1, "conflicts": 0, "conflicting_run_ids": []}
+    assert post(api, begun).json() == {
+        "inserted": 0,
+        "duplicates": 1,
+        "conflicts": 0,
+        "conflicting_run_ids": [],
+        "warnings": [],
+    }
 
 
 def test_runs_are_listed_newest_first_a_page_at_a_time(api, release):
@@ -273,9 +294,73 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(api, release):
     body = json.dumps({"events": [event(release)]})
     answered = api.post("/v1/events", content=body, headers={"content-type": "text/plain"})
     assert answered.status_code == 422
-    assert answered.json()["detail"][0]["input"] == body
+    (problem,) = answered.json()["detail"]
+    assert problem["input"] == body
+    assert problem["msg"].endswith(" (the Content-Type is 'text/plain'; send application/json)")
+    unnamed = api.post("/v1/events", content=body).json()["detail"][0]["msg"]
+    assert unnamed.endswith(" (there is no Content-Type; send application/json)")
     charset = {"content-type": "application/json; charset=utf-8"}
     assert api.post("/v1/events", content=body, headers=charset).json()["inserted"] == 1
+
+
+@pytest.mark.parametrize("path", ["/v1/diff", "/v1/promote", "/v1/webhooks"])
+def test_every_route_says_that_it_wants_json(api, path):
+    answered = api.post(path, content=b"a=1", headers={"content-type": "application/x-www-form-urlencoded"})
+    assert answered.status_code == 422
+    said = answered.json()["detail"][0]["msg"]
+    assert said.endswith(" (the Content-Type is 'application/x-www-form-urlencoded'; send application/json)")
+    assert "send application/json" not in api.post(path, json=[]).text
+
+
+@pytest.mark.parametrize(
+    ("coding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("GZIP", gzip.compress),
+        ("deflate", zlib.compress),
+        ("zstd", zstd.compress),
+        ("identity", bytes),
+    ],
+)
+def test_events_may_come_compressed(api, release, coding, compress):
+    body = json.dumps({"events": [event(release)]}).encode()
+    headers = {"content-type": "application/json", "content-encoding": coding}
+    assert api.post("/v1/events", content=compress(body), headers=headers).json()["inserted"] == 1
+
+
+def test_what_is_no_such_compression_is_refused_with_its_name(api, release):
+    body = json.dumps({"events": [event(release)]}).encode()
+    json_of = {"content-type": "application/json"}
+    unknown = api.post("/v1/events", content=body, headers={**json_of, "content-encoding": "br"})
+    assert unknown.status_code == 415
+    assert "gzip, deflate, zstd" in unknown.json()["detail"]
+    broken = api.post("/v1/events", content=body, headers={**json_of, "content-encoding": "gzip"})
+    assert broken.status_code == 400
+    assert broken.json()["detail"].startswith("The body is no gzip")
+    cut = api.post("/v1/events", content=gzip.compress(body)[:-9], headers={**json_of, "content-encoding": "gzip"})
+    assert (cut.status_code, cut.json()["detail"]) == (400, "The body is no gzip: it ends early.")
+    assert runs(api, release)["matched_total"] == 0
+
+
+def test_a_small_body_can_t_become_a_large_one(api):
+    bomb = gzip.compress(bytes(65 * 1024 * 1024), 1)
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    answered = api.post("/v1/events", content=bomb, headers=headers)
+    assert answered.status_code == 413
+    assert "decompressed body has more than" in answered.json()["detail"]
+
+
+def test_a_bad_event_of_many_is_named(api, release):
+    answered = post(api, event(release), event(release, run_id="r-2", metrics={"latency_ms": -1}))
+    assert answered.json()["detail"].startswith("Invalid RunEvent: events[1] (run_id 'r-2'): 1 validation error")
+
+
+def test_an_event_ahead_of_the_clock_is_taken_with_a_warning(api, release):
+    later = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
+    answer = post(api, event(release, run_id="r-late", timestamp=later)).json()
+    assert answer["inserted"] == 1
+    (warning,) = answer["warnings"]
+    assert "events[0] (run_id 'r-late')" in warning
 
 
 @pytest.mark.parametrize(

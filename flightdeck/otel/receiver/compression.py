@@ -46,7 +46,8 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
 def too_large(limit: int, what: str = "body") -> TooLarge:
     """The error for a body over the bound."""
     return TooLarge(
-        f"The {what} has more than {limit} bytes.", hint="Export smaller batches, or raise max_recv_msg_size_mib."
+        f"The {what} has more than {limit} bytes.",
+        hint="Send less at a time (OTLP's bound is the setting max_recv_msg_size_mib).",
     )
 
 
