@@ -15,6 +15,8 @@ from operator import attrgetter, itemgetter
 from flightdeck.otel.spans import SPAN_FIELDS, Column, Span
 from flightdeck.store.client import Engine
 
+_span_id = attrgetter("span_id")
+
 TraceKey = tuple[int, str]
 """Workspace number and trace id (32 hex digits)."""
 
@@ -70,16 +72,19 @@ def _shown(name: str, column: Column) -> str:
 
 _COLUMNS = ", ".join(_shown(name, column) for name, column in SPAN_FIELDS)
 
-# One row a span: the latest version. The order is that of the table, by trace.
+# Versions of one span stand beside each other until the table has merged them. Sorting so many columns costs more than
+# reading them, so it is done for the traces that have several versions of a span, and for no other.
+_READ = f"SELECT {_COLUMNS} FROM spans WHERE {_OF_TRACES} LIMIT {MOST_SPANS} BY trace_id"  # noqa: S608 (constants only)
+
 _NEWEST = f"""
 SELECT *
 FROM spans
 WHERE {_OF_TRACES}
 ORDER BY workspace, trace_id, span_id, version DESC
 LIMIT 1 BY workspace, trace_id, span_id
-"""  # noqa: S608 (all four are made of constants; ids are bound)
+"""  # noqa: S608
 
-_READ = f"SELECT {_COLUMNS} FROM ({_NEWEST}) LIMIT {MOST_SPANS} BY trace_id"  # noqa: S608
+_READ_NEWEST = f"SELECT {_COLUMNS} FROM ({_NEWEST}) LIMIT {MOST_SPANS} BY trace_id"  # noqa: S608
 
 # Of a trace that is too large the earliest spans of each of its parts (as otel/parts.py divides a trace).
 _READ_LARGE = f"""
@@ -119,12 +124,14 @@ def read(engine: Engine, traces: Iterable[TraceKey]) -> dict[TraceKey, list[Span
     """
     found: dict[TraceKey, list[Span]] = {}
     for workspace, ids in _portions(traces):
-        for trace_id, spans in _spans(engine, _READ, workspace, ids):
-            found[workspace, trace_id] = spans
-            if len(spans) == MOST_SPANS:
-                found[workspace, trace_id] = [
-                    span for _, part in _spans(engine, _READ_LARGE, workspace, [trace_id]) for span in part
-                ]
+        of_traces = _spans(engine, _READ, workspace, ids)
+        repeated = [trace_id for trace_id, some in of_traces.items() if len(set(map(_span_id, some))) < len(some)]
+        if repeated:
+            of_traces |= _spans(engine, _READ_NEWEST, workspace, repeated)
+        for trace_id, some in of_traces.items():
+            if len(some) == MOST_SPANS:
+                some = _spans(engine, _READ_LARGE, workspace, [trace_id])[trace_id]  # noqa: PLW2901
+            found[workspace, trace_id] = some
     return found
 
 
@@ -137,10 +144,19 @@ def count(engine: Engine, traces: Iterable[TraceKey]) -> dict[TraceKey, int]:
     return found
 
 
-def _spans(engine: Engine, sql: str, workspace: int, ids: Sequence[str]) -> Iterator[tuple[str, list[Span]]]:
-    rows = (Span(*row) for row in engine.query(sql, _bound(workspace, ids)).rows())
-    for trace_id, spans in groupby(rows, key=attrgetter("trace_id")):
-        yield trace_id, list(spans)
+def _spans(engine: Engine, sql: str, workspace: int, ids: Sequence[str]) -> dict[str, list[Span]]:
+    """What a query finds, by trace; the order of a trace's spans means nothing."""
+    found: dict[str, list[Span]] = {}
+    columns = engine.query(sql, _bound(workspace, ids)).data
+    if not columns:
+        return found
+    for span in map(Span, *columns):
+        of_trace = found.get(span.trace_id)
+        if of_trace is None:
+            found[span.trace_id] = [span]
+        else:
+            of_trace.append(span)
+    return found
 
 
 def _bound(workspace: int, ids: Sequence[str]) -> Mapping[str, object]:
