@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Usd = Annotated[float, Field(ge=0)]
+Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _utc(moment: datetime) -> datetime:

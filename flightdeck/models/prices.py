@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from flightdeck.models.fields import Usd
 
+OptionalUsd = Annotated[Usd | None, Field(exclude_if=lambda price: price is None)]
+"""A price that 1.3 does not know: shown only where it is set."""
+
 
 class PricingEntry(BaseModel):
-    """Prices of one model in USD per 1,000 tokens. Cached input without a price costs what input costs."""
+    """Prices of one model in USD per 1,000 tokens.
+
+    Input that is read from a cache, or written to one, costs what input costs where it has no price of its own.
+    """
 
     model: str
     input_usd_per_1k_tokens: Usd
     output_usd_per_1k_tokens: Usd
     cached_input_usd_per_1k_tokens: Usd | None = None
+    cache_creation_input_usd_per_1k_tokens: OptionalUsd = None
 
 
 class PricingTable(BaseModel):
@@ -36,11 +43,12 @@ class PricingMapping(BaseModel):
 
 
 class CatalogTariff(BaseModel):
-    """Prices of a catalog slot in USD per 1,000 tokens."""
+    """Prices of a catalog slot in USD per 1,000 tokens, as those of an entry."""
 
     input_usd_per_1k_tokens: Usd
     output_usd_per_1k_tokens: Usd
     cached_input_usd_per_1k_tokens: Usd | None = None
+    cache_creation_input_usd_per_1k_tokens: OptionalUsd = None
 
 
 class PricingCatalog(BaseModel):

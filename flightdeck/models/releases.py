@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, FiniteFloat
 
 from flightdeck.models.fields import Moment
 
@@ -32,7 +32,7 @@ class ReleaseRuntime(BaseModel):
 
     provider: str
     model: str
-    temperature: float | None = None
+    temperature: FiniteFloat | None = None
     max_output_tokens: int | None = None
 
 

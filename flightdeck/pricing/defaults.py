@@ -71,6 +71,7 @@ def entry(provider: str, model: str, at: datetime) -> PricingEntry | None:
         input_usd_per_1k_tokens=_usd_per_1k(row.input),
         output_usd_per_1k_tokens=_usd_per_1k(row.output),
         cached_input_usd_per_1k_tokens=_usd_per_1k(row.cached),
+        cache_creation_input_usd_per_1k_tokens=None if row.creation == row.input else _usd_per_1k(row.creation),
     )
 
 

@@ -61,7 +61,7 @@ def price_row(key: UsageKey, entry: PricingEntry | CatalogTariff) -> PriceRow:
     Cached input without a price of its own costs what input costs (D1), and so does cache creation (D7).
     """
     price = pico_per_token(entry.input_usd_per_1k_tokens)
-    cached = entry.cached_input_usd_per_1k_tokens
+    cached, creation = entry.cached_input_usd_per_1k_tokens, entry.cache_creation_input_usd_per_1k_tokens
     return PriceRow(
         provider=key.provider,
         model=key.model,
@@ -70,7 +70,7 @@ def price_row(key: UsageKey, entry: PricingEntry | CatalogTariff) -> PriceRow:
         until_us=ALWAYS_UNTIL_US,
         input=price,
         cached=price if cached is None else pico_per_token(cached),
-        creation=price,
+        creation=price if creation is None else pico_per_token(creation),
         output=pico_per_token(entry.output_usd_per_1k_tokens),
     )
 

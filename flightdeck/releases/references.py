@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,13 +11,10 @@ from flightdeck.ledger import Ledger
 from flightdeck.models import DiffPrices, PricingEntry, PricingTable, ReleaseArtifact, ReleaseRecord
 from flightdeck.pricing import defaults
 from flightdeck.pricing.tables import Source, entry_of, imported, pinned
+from flightdeck.pricing.versions import STALE_DAYS, bundled_since, means_defaults
 
 SIDES = ("baseline", "candidate")
 
-BUNDLED = re.compile(r"flightdeck-bundled-(\d{4})-(0[1-9]|1[0-2])")
-"""Pricing versions of the tables that 1.3 brought along; nobody imports them any more."""
-
-STALE_DAYS = 90
 SHOWN_NAMES = 5
 
 
@@ -65,7 +61,7 @@ def reference(side: str, record: ReleaseRecord, ledger: Ledger, now: datetime) -
     if table is not None:
         entry = entry_of(table, model, defaults)
         return Reference(side, provider, version, model, table, False, entry, imported(table, defaults))
-    made = defaults.table(provider, now) if _means_defaults(version) else None
+    made = defaults.table(provider, now) if means_defaults(version) else None
     if made is None:
         raise Invalid(
             f"Missing pricing table for {side} {provider}/{version}. Run `flightdeck pricing import ...`.",
@@ -73,10 +69,6 @@ def reference(side: str, record: ReleaseRecord, ledger: Ledger, now: datetime) -
         )
     entry = defaults.entry(provider, model, now)
     return Reference(side, provider, version, model, made, True, entry, pinned(provider, defaults))
-
-
-def _means_defaults(version: str) -> bool:
-    return version.startswith(defaults.VERSION_PREFIX) or BUNDLED.fullmatch(version) is not None
 
 
 def changed(baseline: Reference, candidate: Reference) -> bool:
@@ -120,10 +112,9 @@ def _odd_version(each: Reference, today: date) -> str:
         if each.version == defaults.version():
             return ""
         return f"{each.side} pricing_version {each.version!r} was never imported: {defaults.version()} is used"
-    bundled = BUNDLED.fullmatch(each.version)
-    if bundled is None:
+    anchor = bundled_since(each.version)
+    if anchor is None:
         return ""
-    anchor = date(int(bundled[1]), int(bundled[2]), 1)
     age = (today - anchor).days
     if age <= STALE_DAYS:
         return ""

@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 from flightdeck.app import App
 from flightdeck.models import PricingTable
+from flightdeck.pricing import defaults
+from flightdeck.pricing.versions import means_defaults
 from flightdeck.server.auth import may_write, readers
 
 
@@ -30,12 +32,26 @@ def router(app: App) -> APIRouter:
 
     @routes.get("/v1/pricing", dependencies=[may_read])
     def pricing(provider: str | None = None, pricing_version: str | None = None) -> dict[str, Any]:
-        """The imported tables, or the one of this provider and version."""
+        """The imported tables, or the one of this provider and version.
+
+        A version that stands for the default prices (``genai-prices-…``) need not be imported: what they are now.
+        """
         tables = app.ledger().pricing
         if provider is not None and pricing_version is not None:
-            return {"tables": [tables.get(provider, pricing_version).model_dump(mode="json")]}
+            table = tables.find(provider, pricing_version)
+            if table is None and means_defaults(pricing_version):
+                table = defaults.table(provider, datetime.now(UTC))
+            return {"tables": [(table or tables.get(provider, pricing_version)).model_dump(mode="json")]}
         wanted = [key for key in tables.versions() if provider in (None, key[0]) and pricing_version in (None, key[1])]
         return {"tables": [tables.get(*key).model_dump(mode="json") for key in wanted]}
+
+    @routes.get("/v1/pricing/versions", dependencies=[may_read])
+    def versions() -> dict[str, Any]:
+        """Provider and version of every imported table, and the version of the default prices."""
+        imported = [
+            {"provider": provider, "pricing_version": version} for provider, version in app.ledger().pricing.versions()
+        ]
+        return {"versions": imported, "default_version": defaults.version()}
 
     @routes.post("/v1/pricing")
     def import_pricing(wanted: Import, request: Request) -> dict[str, str]:

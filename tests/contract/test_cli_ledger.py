@@ -7,12 +7,14 @@ import re
 import subprocess
 import sys
 import textwrap
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from flightdeck import __version__
 from flightdeck.cli.main import COMMANDS
+from flightdeck.pricing import defaults
 from tests.contract.commands import TABLE, bundle, run
 from tests.serving import environment
 
@@ -158,6 +160,12 @@ def test_pricing_import_show_and_replace(initialised):
             }
         ],
     }
+    assert list(json.loads(run("pricing", "show", "--provider", "openai", "--version", "p1").stdout)["entries"][0]) == [
+        "model",
+        "input_usd_per_1k_tokens",
+        "output_usd_per_1k_tokens",
+        "cached_input_usd_per_1k_tokens",
+    ]
     missing = run("pricing", "show", "--provider", "x", "--version", "y")
     assert (missing.exit_code, missing.stderr) == (1, "Error: Pricing table not found: x/y\n")
 
@@ -170,6 +178,51 @@ def test_a_price_that_is_none_is_refused(initialised, price):
     failed = run("pricing", "import", "p.yaml")
     assert failed.exit_code == 1
     assert re.fullmatch(r"Error: [^\n]*(input_usd_per_1k_tokens|is no price)[^\n]*\n", failed.stderr)
+
+
+def test_default_prices_are_shown_under_their_version(initialised):
+    """D7."""
+    shown = json.loads(run("pricing", "show", "--provider", "openai", "--version", defaults.version()).stdout)
+    assert (shown["provider"], shown["pricing_version"]) == ("openai", defaults.version())
+    prices = {entry["model"]: entry["input_usd_per_1k_tokens"] for entry in shown["entries"]}
+    assert prices["gpt-4o"] == 0.0025
+    old = json.loads(run("pricing", "show", "--provider", "openai", "--version", "flightdeck-bundled-2026-05").stdout)
+    assert old == shown, "1.3's tables need no import; their prices do"
+    missing = run("pricing", "show", "--provider", "nobody", "--version", defaults.version())
+    assert (missing.exit_code, missing.stderr) == (
+        1,
+        f"Error: Pricing table not found: nobody/{defaults.version()}\n",
+    )
+
+
+def test_a_price_of_cache_creation_may_be_given(initialised):
+    """Added to 1.3's three prices; shown where it is set."""
+    (initialised / "p.yaml").write_text(TABLE.replace("}", ", cache_creation_input_usd_per_1k_tokens: 1.25}"))
+    assert run("pricing", "import", "p.yaml").exit_code == 0
+    (entry,) = json.loads(run("pricing", "show", "--provider", "openai", "--version", "p1").stdout)["entries"]
+    assert entry["cache_creation_input_usd_per_1k_tokens"] == 1.25
+
+
+def test_pricing_check_tells_the_age_of_tables_that_1_3_brought_along(initialised):
+    nothing = run("pricing", "check", "--fail")
+    assert (nothing.exit_code, nothing.stdout) == (0, "No flightdeck-bundled-* pricing tables in the ledger.\n")
+    today = datetime.now(UTC).date()
+    month, old = f"{today:%Y-%m}", f"{today.year - 2}-01"
+    for provider in ("openai", "acme"):
+        for version in (f"flightdeck-bundled-{month}", f"flightdeck-bundled-{old}", "flightdeck-bundled-2026-13", "p1"):
+            table = TABLE.replace("openai", provider).replace("p1", version)
+            (initialised / "p.yaml").write_text(table)
+            assert run("pricing", "import", "p.yaml").exit_code == 0
+    ages = {anchor: (today - date.fromisoformat(f"{anchor}-01")).days for anchor in (month, old)}
+    checked = run("pricing", "check")
+    assert checked.exit_code == 0
+    assert checked.stdout == f"OK     flightdeck-bundled-{month}  (~{ages[month]} days old; max 90)\n"
+    stale = f"STALE  flightdeck-bundled-{old}  (anchor {old}-01, ~{ages[old]} days old; max 90)\n"
+    assert checked.stderr == stale
+    assert (run("pricing", "check", "--fail").exit_code, run("pricing", "check", "--fail").stderr) == (1, stale)
+    assert run("pricing", "check", "--fail", "--max-age-days", str(ages[old])).exit_code == 0
+    negative = run("pricing", "check", "--max-age-days", "-1")
+    assert (negative.exit_code, negative.stderr) == (1, "Error: --max-age-days must be non-negative\n")
 
 
 def test_policy_set_and_show(initialised):

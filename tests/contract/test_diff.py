@@ -37,7 +37,7 @@ mappings:
 tariffs:
   s1: {input_usd_per_1k_tokens: 1, output_usd_per_1k_tokens: 2, cached_input_usd_per_1k_tokens: 0.1}
   s2: {input_usd_per_1k_tokens: 2, output_usd_per_1k_tokens: 3}
-  endless: {input_usd_per_1k_tokens: .inf, output_usd_per_1k_tokens: 3}
+  endless: {input_usd_per_1k_tokens: 2.0e+6, output_usd_per_1k_tokens: 3}
 """
 
 
@@ -202,6 +202,7 @@ def test_models_of_a_like_name_are_hinted_at_in_the_table_s_order(acme):
         ("not: [valid", "pricing catalog YAML parse error: "),
         ("catalog_version: 1", "invalid pricing catalog YAML: catalog_version: Input should be a valid string"),
         ("[]", "invalid pricing catalog YAML: "),
+        (CATALOG.replace("2.0e+6", ".inf"), "tariffs.endless.input_usd_per_1k_tokens: Input should be a finite number"),
         ("# " + "x" * 1024 * 1024, "is larger than 1024 KiB"),
         ("[" * 5_000, "pricing catalog YAML parse error: "),
     ],
@@ -219,7 +220,8 @@ def test_a_slot_whose_price_is_none_is_a_warning(acme):
     catalog = acme.diff("a", "big").pricing.catalog
     assert (catalog.candidate_slot_id, catalog.candidate_cost_per_run_usd) == ("endless", None)
     assert catalog.warnings == [
-        "candidate: catalog slot 'endless': inf USD per 1,000 tokens is no price: it must be between 0 and 1,000,000."
+        "candidate: catalog slot 'endless': 2000000.0 USD per 1,000 tokens is no price: "
+        "it must be between 0 and 1,000,000."
     ]
 
 

@@ -360,8 +360,7 @@ def test_a_missing_table_is_named(ledger):
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (table(price=float("inf")), r"entries\[0\] \(m1\): inf USD per 1,000 tokens is no price"),
-        (table(price=1e7), "is no price"),
+        (table(price=1e7), r"entries\[0\] \(m1\): 10000000.0 USD per 1,000 tokens is no price"),
         (table(provider=""), "provider is blank"),
         (table(version="v\0"), "pricing_version holds a NUL"),
     ],
@@ -490,9 +489,3 @@ def test_only_looks_at_a_fixed_test_of_the_same_pair_with_runs_count(ledger):
     ):
         ledger.looks.add(other, status, sequential=sequential, actor="ci", now=NOW)
     assert ledger.looks.fixed(pair) == 2
-
-
-def test_a_limit_without_a_bound_is_no_policy(ledger):
-    with pytest.raises(Invalid, match="policy can't be stored"):
-        ledger.policies.set(Policy(max_cost_per_run_usd=float("inf")), now=NOW)
-    assert ledger.policies.active() == Policy()

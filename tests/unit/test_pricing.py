@@ -4,10 +4,10 @@ from importlib.metadata import version
 import pytest
 
 from flightdeck.errors import Invalid, TooLarge
-from flightdeck.models import CatalogTariff, PricingCatalog, PricingTable
+from flightdeck.models import CatalogTariff, PricingCatalog, PricingEntry, PricingTable
 from flightdeck.pricing import defaults
 from flightdeck.pricing.catalog import slot_for, slot_tariff
-from flightdeck.pricing.tables import MAX_ENTRIES, check_table, imported, pico_per_token, pinned, tariff_for
+from flightdeck.pricing.tables import MAX_ENTRIES, check_table, imported, pico_per_token, pinned, price_row, tariff_for
 from flightdeck.pricing.tariff import ALWAYS_SINCE_US, ALWAYS_UNTIL_US, DAY_S, PriceRow, UsageKey
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -103,6 +103,15 @@ def test_cached_input_without_a_price_costs_what_input_costs():
     assert free.cached == 0
 
 
+def test_cache_creation_may_have_a_price_of_its_own():
+    prices = {"input_usd_per_1k_tokens": 1, "output_usd_per_1k_tokens": 2}
+    own = PricingEntry(model="m", **prices, cache_creation_input_usd_per_1k_tokens=1.25)
+    row = price_row(UsageKey("p", "m", 0), own)
+    assert (row.creation, row.cached) == (1_250_000_000, 10**9)
+    assert price_row(UsageKey("p", "m", 0), PricingEntry(model="m", **prices)).creation == 10**9
+    assert "cache_creation_input_usd_per_1k_tokens" not in PricingEntry(model="m", **prices).model_dump()
+
+
 def test_of_several_entries_of_a_model_the_first_counts():
     (row,) = tariff(MINI, release=table(("gpt-4.1-mini", 1, 2), ("gpt-4.1-mini", 3, 4))).rows
     assert row.input == 10**9
@@ -134,8 +143,8 @@ def test_a_release_that_refers_to_the_defaults_is_priced_by_them_before_imported
 
 
 def test_a_table_is_checked_entry_by_entry():
-    with pytest.raises(Invalid, match=r"entries\[1\] \(b\): inf USD"):
-        check_table(table(("a", 1, 1), ("b", float("inf"), 1)))
+    with pytest.raises(Invalid, match=r"entries\[1\] \(b\): 10000000.0 USD"):
+        check_table(table(("a", 1, 1), ("b", 1e7, 1)))
     with pytest.raises(TooLarge, match="10001 entries"):
         check_table(table(*[("a", 1, 1)] * (MAX_ENTRIES + 1)))
 
