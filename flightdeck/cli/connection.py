@@ -74,16 +74,19 @@ class Api:
 
     def fetch(self, path: str, **params: str | int | None) -> Answer:
         """What is at a path, with its headers."""
-        query = urlencode({name: value for name, value in params.items() if value is not None})
-        return self.send("GET", f"{path}?{query}" if query else path)
+        return self.send("GET", _target(path, params))
 
     def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """The JSON answer to a POST of JSON."""
         return self.send("POST", path, json.dumps(body).encode()).json()
 
-    def put(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
-        """The JSON answer to a PUT of JSON."""
-        return self.send("PUT", path, json.dumps(body).encode()).json()
+    def put(self, path: str, body: object, **params: str | int | None) -> Any:  # noqa: ANN401 - JSON
+        """The JSON answer to a PUT of JSON; parameters that are None are left out."""
+        return self.send("PUT", _target(path, params), json.dumps(body).encode()).json()
+
+    def delete(self, path: str, **params: str | int | None) -> Any:  # noqa: ANN401 - JSON
+        """The JSON answer to a DELETE."""
+        return self.send("DELETE", _target(path, params)).json()
 
     def send(self, method: str, target: str, body: bytes | None = None) -> Answer:
         """Sends a request; raises what the answer says is wrong."""
@@ -223,6 +226,11 @@ def _on_this_machine(url: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _target(path: str, params: Params) -> str:
+    query = urlencode({name: value for name, value in params.items() if value is not None})
+    return f"{path}?{query}" if query else path
 
 
 def _lower(headers: object) -> dict[str, str]:

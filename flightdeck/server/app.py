@@ -16,6 +16,7 @@ from flightdeck.server import (
     diff,
     errors,
     events,
+    looks,
     page,
     policy,
     pricing,
@@ -64,7 +65,7 @@ def api_for(app: App, *, instance: str) -> FastAPI:
     """The application over parts that somebody else opens and closes."""
     api = FastAPI(title="FlightDeck", version=__version__, description=DESCRIPTION)
     errors.install(api)
-    for part in (workspace, releases, pricing, policy, events, runs, diff, promotion, webhooks):
+    for part in (workspace, releases, pricing, policy, events, runs, diff, looks, promotion, webhooks):
         api.include_router(part.router(app))
     protocol = app.settings.receivers.otlp.protocols.http
     limits = {"max_bytes": protocol.max_bytes} if protocol is not None else {}

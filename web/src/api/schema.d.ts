@@ -143,6 +143,9 @@ export interface paths {
         /**
          * Register
          * @description Registers a release. The same bundle twice gives two ids. Stored spans of its version become runs.
+         *
+         *     Instead of JSON the body may be a tar archive of the bundle, plain or gzipped, of up to 16 MiB (unpacked:
+         *     32 MiB, 10,000 members, no links); then ``environment`` is a query parameter. Files are hashed, never stored.
          */
         post: operations["register_v1_releases_post"];
         delete?: never;
@@ -171,6 +174,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/releases/{release_id}/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verify
+         * @description Whether files are those that were registered: by their hashes, or by themselves as a tar archive.
+         *
+         *     It changes nothing, so the read rule holds.
+         */
+        post: operations["verify_v1_releases__release_id__verify_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/pricing": {
         parameters: {
             query?: never;
@@ -181,6 +206,8 @@ export interface paths {
         /**
          * Pricing
          * @description The imported tables, or the one of this provider and version.
+         *
+         *     A version that stands for the default prices (``genai-prices-…``) need not be imported: what they are now.
          */
         get: operations["pricing_v1_pricing_get"];
         put?: never;
@@ -189,6 +216,106 @@ export interface paths {
          * @description Imports a pricing table; to replace one, say so and why.
          */
         post: operations["import_pricing_v1_pricing_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pricing/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description Provider and version of every imported table, and the version of the default prices.
+         */
+        get: operations["versions_v1_pricing_versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Policies
+         * @description The policy of every scope that has one, the widest first.
+         */
+        get: operations["policies_v1_policies_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * History
+         * @description What was set and removed, newest first.
+         */
+        get: operations["history_v1_policies_history_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policy/effective": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Effective
+         * @description The policy that decides for an agent in an environment (the workspace's default one if none is given).
+         */
+        get: operations["effective_v1_policy_effective_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policy/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test
+         * @description What a policy would have said of past decisions, by the evidence that they keep. Nothing is changed.
+         */
+        post: operations["test_v1_policy_test_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -204,16 +331,22 @@ export interface paths {
         };
         /**
          * Policy
-         * @description The active policy; the default one when none was set.
+         * @description The policy for all, the default one when none was set; or the one set for exactly this agent and environment.
+         *
+         *     Which one decides there is at ``/v1/policy/effective``.
          */
         get: operations["policy_v1_policy_get"];
         /**
          * Set Policy
-         * @description Makes a policy the active one. Unknown keys are refused.
+         * @description Makes a policy the one for all, or for an agent, an environment, or both. Unknown keys are refused.
          */
         put: operations["set_policy_v1_policy_put"];
         post?: never;
-        delete?: never;
+        /**
+         * Remove Policy
+         * @description Takes the policy of a scope out of force: a wider one decides there again, in the end the default one.
+         */
+        delete: operations["remove_policy_v1_policy_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -233,7 +366,8 @@ export interface paths {
          * @description Stores RunEvents, all of a request or none; answers when they are stored.
          *
          *     ``inserted`` were new, ``duplicates`` known, ``conflicts`` have a known run id but other content (the first
-         *     stays); ``conflicting_run_ids`` names the runs of the first 1,000 of these.
+         *     stays); ``conflicting_run_ids`` names the runs of the first 1,000 of these. ``warnings`` say what is odd about
+         *     events that were taken all the same. The body may be compressed: gzip, deflate or zstd.
          */
         post: operations["ingest_v1_events_post"];
         delete?: never;
@@ -296,6 +430,26 @@ export interface paths {
          * @description Compares baseline and candidate. The read rule holds; a body that can't be read is told first.
          */
         post: operations["diff_v1_diff_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/looks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look
+         * @description Records that a verdict was looked at; ``POST /v1/diff`` itself writes nothing.
+         */
+        post: operations["look_v1_looks_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -841,7 +995,7 @@ export interface components {
          *
          *     ``policy`` is what blocks: 1.3's limits, and the verdict where the policy's ``statistics.gate`` says so. ``verdict``
          *     is the judge's; without ``statistics`` in the policy it is advice. ``evidence`` and ``explanation`` are there when
-         *     they were asked for.
+         *     they were asked for. ``warnings`` name what was sent and not understood.
          */
         Diff: {
             /** Window */
@@ -858,6 +1012,8 @@ export interface components {
             policy: components["schemas"]["PolicyResult"];
             verdict: components["schemas"]["Verdict"];
             data_quality: components["schemas"]["DiffQuality"];
+            /** Warnings */
+            warnings?: string[];
             explanation?: components["schemas"]["Explanation"] | null;
             /** Evidence */
             evidence?: {
@@ -888,6 +1044,30 @@ export interface components {
             delta_cost_per_run_usd?: number | null;
             /** Warnings */
             warnings?: string[];
+        };
+        /**
+         * DiffConfig
+         * @description How many runs a side must have: HIGH confidence from ``min_*_runs`` on, LOW under ``min_low_runs``.
+         */
+        DiffConfig: {
+            /**
+             * Min Candidate Runs
+             * @description Runs of the candidate from which on confidence is HIGH.
+             * @default 500
+             */
+            min_candidate_runs: number;
+            /**
+             * Min Baseline Runs
+             * @description Runs of the baseline from which on confidence is HIGH.
+             * @default 500
+             */
+            min_baseline_runs: number;
+            /**
+             * Min Low Runs
+             * @description Runs of either side below which confidence is LOW.
+             * @default 50
+             */
+            min_low_runs: number;
         };
         /**
          * DiffFilters
@@ -988,6 +1168,7 @@ export interface components {
          *     ``pricing`` prices both releases by another table (``provider/version``: an imported one, or the defaults) or by the
          *     catalog (``catalog``) instead of their own; ``policy`` judges by another one than the active; ``explain`` asks for
          *     ``explanation``, ``include_evidence`` for all that the verdict rests on, in a form that can be judged again.
+         *     Other keys are ignored, as 1.3 does, and named in the answer's ``warnings``.
          */
         DiffRequest: {
             /** Baseline Release Id */
@@ -1017,6 +1198,8 @@ export interface components {
             include_evidence: boolean;
             /** Window */
             window?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * DiffSamples
@@ -1107,6 +1290,24 @@ export interface components {
             example_run_ids?: string[];
         };
         /**
+         * EffectivePolicy
+         * @description The policy in force, complete: without ``statistics`` of its own those that the advice is given by.
+         */
+        EffectivePolicy: {
+            scope: components["schemas"]["PolicyScope"];
+            /** Policy */
+            policy: {
+                [key: string]: unknown;
+            };
+            /** Actor */
+            actor: string;
+            /** Set At */
+            set_at: string | null;
+            /** Removed */
+            removed: boolean;
+            minimums: components["schemas"]["DiffConfig"];
+        };
+        /**
          * Explanation
          * @description What drives a diff, metric by metric.
          */
@@ -1153,6 +1354,19 @@ export interface components {
             detail?: components["schemas"]["ValidationError"][];
         };
         /**
+         * Hashes
+         * @description The hashes over a bundle's files, made where the files are; ``digest_v2`` may be unknown.
+         */
+        Hashes: {
+            /** Checksum */
+            checksum: string;
+            /**
+             * Digest V2
+             * @default
+             */
+            digest_v2: string | "";
+        };
+        /**
          * Import
          * @description A pricing table to import.
          */
@@ -1175,7 +1389,9 @@ export interface components {
          * Ingested
          * @description The answer of ``POST /v1/events``: how many events were new, known, or of a known run with other content.
          *
-         *     ``conflicting_run_ids`` names the runs of the first 1,000 conflicts.
+         *     ``conflicting_run_ids`` names the runs of the first 1,000 conflicts. ``warnings`` say what is odd about events that
+         *     were taken all the same: a release that is not registered, a time ahead of the server's, numbers over what
+         *     comparisons count.
          */
         Ingested: {
             /** Inserted */
@@ -1186,6 +1402,8 @@ export interface components {
             conflicts: number;
             /** Conflicting Run Ids */
             conflicting_run_ids: string[];
+            /** Warnings */
+            warnings: string[];
         };
         /**
          * Listed
@@ -1246,6 +1464,38 @@ export interface components {
             finished_at: string | null;
             /** Log */
             log: components["schemas"]["Attempt"][];
+        };
+        /**
+         * Look
+         * @description A verdict that somebody looked at. Without an environment the workspace's default is meant.
+         */
+        Look: {
+            /** Baseline Release Id */
+            baseline_release_id: string;
+            /** Candidate Release Id */
+            candidate_release_id: string;
+            /** Environment */
+            environment?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "PASS" | "FAIL" | "INCONCLUSIVE" | "NODATA";
+            /** Sequential */
+            sequential: boolean;
+            /**
+             * Actor
+             * @default http
+             */
+            actor: string;
+        };
+        /**
+         * Looked
+         * @description The answer: how often a fixed test of this pair was looked at by now.
+         */
+        Looked: {
+            /** Fixed Looks */
+            fixed_looks: number;
         };
         /**
          * MetricDrivers
@@ -1368,8 +1618,39 @@ export interface components {
             evaluated_at: string;
         };
         /**
+         * PolicyScope
+         * @description What a policy is for; null is any. Of several the narrowest counts, an agent before an environment.
+         */
+        PolicyScope: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Environment */
+            environment?: string | null;
+        };
+        /**
+         * PolicyTrial
+         * @description The body of ``POST /v1/policy/test``: a policy, and the decisions to try it on (the latest ones).
+         */
+        PolicyTrial: {
+            /** Policy */
+            policy: {
+                [key: string]: unknown;
+            };
+            /** Agent */
+            agent?: string | null;
+            /** Env */
+            env?: string | null;
+            /**
+             * Limit
+             * @default 20
+             */
+            limit: number;
+        };
+        /**
          * PricingEntry
-         * @description Prices of one model in USD per 1,000 tokens. Cached input without a price costs what input costs.
+         * @description Prices of one model in USD per 1,000 tokens.
+         *
+         *     Input that is read from a cache, or written to one, costs what input costs where it has no price of its own.
          */
         PricingEntry: {
             /** Model */
@@ -1380,6 +1661,8 @@ export interface components {
             output_usd_per_1k_tokens: number;
             /** Cached Input Usd Per 1K Tokens */
             cached_input_usd_per_1k_tokens?: number | null;
+            /** Cache Creation Input Usd Per 1K Tokens */
+            cache_creation_input_usd_per_1k_tokens?: number | null;
         };
         /**
          * PricingReference
@@ -1456,10 +1739,9 @@ export interface components {
         };
         /**
          * Registration
-         * @description A release to register: its artifact, and the hashes over its files, made where the files are.
+         * @description A release to register: its artifact, and the hashes over its files.
          */
         Registration: {
-            artifact: components["schemas"]["ReleaseArtifact"];
             /** Checksum */
             checksum: string;
             /**
@@ -1467,6 +1749,7 @@ export interface components {
              * @default
              */
             digest_v2: string | "";
+            artifact: components["schemas"]["ReleaseArtifact"];
             /** Environment */
             environment?: string | null;
         };
@@ -1690,6 +1973,35 @@ export interface components {
         Requests: {
             /** Requests */
             requests: components["schemas"]["Asked"][];
+        };
+        /**
+         * Retrial
+         * @description A decision, what was said then, and what would be said now: null, with a ``note`` why, where that is unknown.
+         */
+        Retrial: {
+            /** Action Id */
+            action_id: string;
+            /** Audit Seq */
+            audit_seq: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Action */
+            action: string;
+            /** Agent Id */
+            agent_id: string;
+            /** Environment */
+            environment: string;
+            /** Release Id */
+            release_id: string;
+            /** Baseline Release Id */
+            baseline_release_id: string | null;
+            then: components["schemas"]["Said"];
+            now: components["schemas"]["Said"] | null;
+            /** Note */
+            note: string;
         };
         /**
          * RunEvent
@@ -1962,6 +2274,43 @@ export interface components {
             limited_by?: ("tenants" | "effect") | null;
         };
         /**
+         * Said
+         * @description What a policy said; ``status`` is the verdict's, null where the judge did not speak.
+         */
+        Said: {
+            /** Passed */
+            passed: boolean;
+            /** Status */
+            status: ("PASS" | "FAIL" | "INCONCLUSIVE" | "NODATA") | null;
+            /** Reasons */
+            reasons: string[];
+        };
+        /**
+         * ScopedPolicies
+         * @description The answer of ``GET /v1/policies`` and its history.
+         */
+        ScopedPolicies: {
+            /** Policies */
+            policies: components["schemas"]["ScopedPolicy"][];
+        };
+        /**
+         * ScopedPolicy
+         * @description A policy, what it is for, and who set it when; ``set_at`` is null where nobody did and the default holds.
+         */
+        ScopedPolicy: {
+            scope: components["schemas"]["PolicyScope"];
+            /** Policy */
+            policy: {
+                [key: string]: unknown;
+            };
+            /** Actor */
+            actor: string;
+            /** Set At */
+            set_at: string | null;
+            /** Removed */
+            removed: boolean;
+        };
+        /**
          * Shown
          * @description A webhook; its secret only in the answer that adds it.
          *
@@ -2137,6 +2486,14 @@ export interface components {
             events: string[];
             /** Description */
             description?: string | null;
+        };
+        /**
+         * Trials
+         * @description The answer of ``POST /v1/policy/test``: newest first.
+         */
+        Trials: {
+            /** Decisions */
+            decisions: components["schemas"]["Retrial"][];
         };
         /** ValidationError */
         ValidationError: {
@@ -2431,6 +2788,18 @@ export interface components {
             baseline?: components["schemas"]["VerdictWindow"] | null;
             candidate?: components["schemas"]["VerdictWindow"] | null;
         };
+        /**
+         * Verification
+         * @description Whether files are those that were registered; by both hashes, where both sides know both.
+         */
+        Verification: {
+            /** Release Id */
+            release_id: string;
+            /** Matches */
+            matches: boolean;
+            registered: components["schemas"]["Hashes"];
+            found: components["schemas"]["Hashes"];
+        };
     };
     responses: never;
     parameters: never;
@@ -2632,6 +3001,8 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Registration"];
+                "application/x-tar": string;
+                "application/gzip": string;
             };
         };
         responses: {
@@ -2677,6 +3048,43 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    verify_v1_releases__release_id__verify_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                release_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Hashes"];
+                "application/x-tar": string;
+                "application/gzip": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verification"];
                 };
             };
             /** @description Validation Error */
@@ -2759,9 +3167,154 @@ export interface operations {
             };
         };
     };
-    policy_v1_policy_get: {
+    versions_v1_pricing_versions_get: {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    policies_v1_policies_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopedPolicies"];
+                };
+            };
+        };
+    };
+    history_v1_policies_history_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopedPolicies"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    effective_v1_policy_effective_get: {
+        parameters: {
+            query?: {
+                /** @description The policy of this agent; without it of any. */
+                agent?: string | null;
+                /** @description The policy of this environment; without it of any. */
+                env?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EffectivePolicy"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    test_v1_policy_test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyTrial"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trials"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    policy_v1_policy_get: {
+        parameters: {
+            query?: {
+                /** @description The policy of this agent; without it of any. */
+                agent?: string | null;
+                /** @description The policy of this environment; without it of any. */
+                env?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2777,11 +3330,26 @@ export interface operations {
                     "application/json": components["schemas"]["Policy"];
                 };
             };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
         };
     };
     set_policy_v1_policy_put: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The policy of this agent; without it of any. */
+                agent?: string | null;
+                /** @description The policy of this environment; without it of any. */
+                env?: string | null;
+                actor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2803,6 +3371,41 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_policy_v1_policy_delete: {
+        parameters: {
+            query?: {
+                /** @description The policy of this agent; without it of any. */
+                agent?: string | null;
+                /** @description The policy of this environment; without it of any. */
+                env?: string | null;
+                actor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopedPolicy"];
                 };
             };
             /** @description Validation Error */
@@ -2944,6 +3547,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Diff"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    look_v1_looks_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Look"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Looked"];
                 };
             };
             /** @description Validation Error */
