@@ -1,14 +1,54 @@
 """OpenTelemetry in FlightDeck: the attribute table, spans, the rules that make runs of them, instrumentation.
 
-For agents: :func:`configure` is one line instead of ``opentelemetry-instrument``. Importing this package imports
-nothing but the standard library.
+For agents: :func:`configure` is one line instead of ``opentelemetry-instrument``; :func:`run`,
+:func:`record_llm_call`, :func:`record_tool_call` and :func:`score` are for agents without a framework. Importing this
+package imports nothing but the standard library; each name brings what it needs when it is first used.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
 
-__all__ = ["configure"]
+if TYPE_CHECKING:
+    from flightdeck.otel.instrumentation.by_hand import Run, run
+    from flightdeck.otel.instrumentation.ending import counters, flush, losses
+    from flightdeck.otel.instrumentation.records import carrier, continued, record_llm_call, record_tool_call, score
+
+__all__ = [
+    "Run",
+    "carrier",
+    "configure",
+    "continued",
+    "counters",
+    "flush",
+    "losses",
+    "record_llm_call",
+    "record_tool_call",
+    "run",
+    "score",
+]
+
+_HOMES = {
+    "Run": "by_hand",
+    "run": "by_hand",
+    "carrier": "records",
+    "continued": "records",
+    "record_llm_call": "records",
+    "record_tool_call": "records",
+    "score": "records",
+    "counters": "ending",
+    "flush": "ending",
+    "losses": "ending",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.instrumentation.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
 
 
 def configure(

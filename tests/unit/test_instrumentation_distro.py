@@ -6,8 +6,8 @@ import sys
 import pytest
 from opentelemetry.sdk.resources import Resource
 
+from flightdeck.otel.instrumentation.defaults import DETECTORS, set_defaults
 from flightdeck.otel.instrumentation.detector import FlightDeckResourceDetector
-from flightdeck.otel.instrumentation.distro import DETECTORS, set_defaults
 from flightdeck.otel.instrumentation.settings import AgentSettings
 
 IDENTITY = {

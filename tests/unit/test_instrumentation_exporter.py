@@ -25,6 +25,7 @@ from flightdeck.otel.instrumentation.wire import Answer, Unreachable
 
 RELEASE = "rel_0123456789ab"
 SECRET = "the customer's prompt"
+HASTY = AgentSettings(release_id=RELEASE, shutdown_s=0.2)
 
 
 class FakeServer:
@@ -144,11 +145,10 @@ def test_force_flush_posts_what_has_ended_at_once():
         assert len(server.events) == 1
 
 
-def test_force_flush_tells_that_the_server_did_not_take_the_runs(monkeypatch):
-    monkeypatch.setattr("flightdeck.otel.instrumentation.exporter.SHUTDOWN_S", 0.1)
+def test_force_flush_tells_that_the_server_did_not_take_the_runs():
     server = FakeServer(release())
     server.down = True
-    with reporting(server) as (provider, exporter):
+    with reporting(server, HASTY) as (provider, exporter):
         one_run(provider)
         assert not exporter.force_flush(300)
 
@@ -165,11 +165,10 @@ def test_shutdown_posts_what_is_left_and_may_be_repeated():
     assert exporter.export([]) is SpanExportResult.FAILURE
 
 
-def test_a_dead_server_holds_the_end_up_for_its_time_limit_only(monkeypatch):
-    monkeypatch.setattr("flightdeck.otel.instrumentation.exporter.SHUTDOWN_S", 0.3)
+def test_a_dead_server_holds_the_end_up_for_its_time_limit_only():
     server = FakeServer(release())
     server.down = True
-    with reporting(server) as (provider, exporter):
+    with reporting(server, HASTY) as (provider, exporter):
         one_run(provider)
         finished = threading.Event()
         threading.Thread(target=lambda: (exporter.shutdown(), finished.set()), daemon=True).start()
@@ -246,10 +245,9 @@ def test_the_end_says_how_many_runs_a_refusal_has_cost_and_the_remedy(caplog, se
     assert [record.getMessage() for record in caplog.records].count(lost) == 1
 
 
-def test_the_end_says_how_many_runs_a_dead_server_has_cost(monkeypatch, caplog):
-    monkeypatch.setattr("flightdeck.otel.instrumentation.exporter.SHUTDOWN_S", 0.1)
+def test_the_end_says_how_many_runs_a_dead_server_has_cost(caplog):
     server = FakeServer(release())
-    with caplog.at_level(logging.WARNING), reporting(server) as (provider, exporter):
+    with caplog.at_level(logging.WARNING), reporting(server, HASTY) as (provider, exporter):
         one_run(provider)
         assert exporter.force_flush(10_000)
         server.down = True

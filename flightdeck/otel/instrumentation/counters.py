@@ -21,10 +21,18 @@ class Counters:
     """The run names an agent that its release is not of: the server would refuse it."""
     runs_dropped: int = 0
     """Over the queue's bounds, or not posted in time at the end."""
+    runs_spooled: int = 0
+    """Left on disk at the end, for the next process."""
+    runs_recovered: int = 0
+    """Found on disk, left there by a process that is dead."""
     spans_dropped: int = 0
     """Over a bound on what may be held."""
     spans_late: int = 0
     """Ended after their trace was posted."""
+    spool_errors: int = 0
+    """Reads and writes of the spool that failed; runs waited in memory instead."""
+    spool_damaged: int = 0
+    """Entries of the spool that could not be read again."""
     errors: int = 0
     """Exceptions in our own code; each is a bug."""
 

@@ -11,6 +11,8 @@ import random
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -29,9 +31,10 @@ from flightdeck.otel.instrumentation.worker import Worker
 
 if TYPE_CHECKING:
     from flightdeck.otel.instrumentation.reporter import Reporter
+    from flightdeck.otel.instrumentation.spool import Spool
 
-SHUTDOWN_S = 5.0
-"""How long the end of the process may be held up."""
+live: weakref.WeakSet[RunExporter] = weakref.WeakSet()
+"""The exporters of this process."""
 
 
 class RunExporter(SpanExporter):
@@ -39,6 +42,9 @@ class RunExporter(SpanExporter):
 
     With ``RunProcessor`` it knows which spans are open and posts a run as soon as it is whole; behind another span
     processor it sees ended spans only and waits five seconds after the root. ``counters`` tells what became of it all.
+
+    Settings come from the environment; in a declarative configuration file the exporter ``flightdeck`` may say some of
+    them itself (``url``, ``api_token``, ``release_id``, ``agent_id``, ``environment``, ``spool_dir``).
     """
 
     def __init__(
@@ -48,8 +54,10 @@ class RunExporter(SpanExporter):
         wire: Wire = http_wire,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
+        **options: str,
     ) -> None:
-        self._settings = settings or AgentSettings.read()
+        settings = settings or AgentSettings.read()
+        self._settings = replace(settings, **options) if options else settings  # type: ignore[arg-type]
         self._wire = wire
         self._clock = clock
         self._jitter = jitter
@@ -68,6 +76,7 @@ class RunExporter(SpanExporter):
 
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=begin_in_child)
+        live.add(self)
 
     def _begin(self) -> None:
         settings, clock = self._settings, self._clock
@@ -89,9 +98,20 @@ class RunExporter(SpanExporter):
         def make_reporter() -> Reporter:
             from flightdeck.otel.instrumentation.reporter import Reporter  # noqa: PLC0415 - on the worker's thread
 
-            return Reporter(settings, courier, Catalogue(courier, log, clock), counters, losses, log, clock=clock)
+            catalogue, spool = Catalogue(courier, log, clock), _spool(settings, counters, log)
+            return Reporter(settings, courier, catalogue, counters, losses, log, spool=spool, clock=clock)
 
         self._worker = Worker(self._book, make_reporter, counters, log, clock=clock)
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """Why runs were lost, and how many for each reason."""
+        return self._losses.by_reason()
+
+    @property
+    def sees_starts(self) -> bool:
+        """Whether somebody calls ``started``."""
+        return self._starts_seen
 
     def starts_are_seen(self) -> None:
         """Says that ``started`` will be called for every span, before its ``ended``."""
@@ -128,21 +148,39 @@ class RunExporter(SpanExporter):
             return False
 
     def shutdown(self) -> None:
-        """Posts what can be posted within five seconds, then stops for good; one log line tells what was lost.
+        """Posts what can be posted in time (``FLIGHTDECK_SHUTDOWN_S``), then stops for good.
 
-        More calls do nothing.
+        One log line tells what was lost. With a spool nothing is: what the server has not taken waits on disk. More
+        calls do nothing.
         """
         if self._stopped:
             return
         self._stopped = True
         try:
-            ended = self._worker.stop(SHUTDOWN_S)
+            ended = self._worker.stop(self._settings.shutdown_s)
             # Always said, even if the minute's line was: who reads the end of the log must learn that runs are missing.
             if lost := self._losses.line() if ended else "some runs may be lost: the server did not answer in time":
                 logger.warning("FlightDeck: %s", lost)
+            if kept := self.counters.runs_spooled:
+                logger.warning("FlightDeck: %d run(s) wait in %s for the next start", kept, self._settings.spool_dir)
         except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
             self._mistake(error)
 
     def _mistake(self, error: Exception) -> None:
         self.counters.errors += 1
         self._log.warn(f"internal error, some runs may be lost: {error!r}")
+
+
+def _spool(settings: AgentSettings, counters: Counters, throttled: ThrottledLog) -> Spool | None:
+    """The spool that the settings ask for; None without one, and where its folder can't be used."""
+    if not settings.spool_dir:
+        return None
+    from flightdeck.otel.instrumentation.spool import Spool  # noqa: PLC0415 - on the worker's thread
+
+    url = settings.url or DEFAULT_URL
+    try:
+        return Spool(Path(settings.spool_dir), url, most_bytes=settings.spool_bytes, counters=counters, log=throttled)
+    except OSError as error:
+        counters.spool_errors += 1
+        throttled.warn(f"runs wait in memory, FLIGHTDECK_SPOOL_DIR={settings.spool_dir} can't be used: {error}")
+        return None

@@ -27,6 +27,10 @@ class Losses:
         if runs:
             self._runs[reason if reason in self._runs or len(self._runs) < MOST_REASONS else OTHER] += runs
 
+    def by_reason(self) -> dict[str, int]:
+        """How many runs were lost, for each reason."""
+        return dict(self._runs)
+
     def line(self) -> str:
         """All of them in one line, like ``1 run lost: the server answered 401; …``; empty if none is lost."""
         return ". ".join(f"{runs} run{'s' * (runs != 1)} lost: {reason}" for reason, runs in self._runs.items())

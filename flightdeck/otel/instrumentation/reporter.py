@@ -14,8 +14,9 @@ from flightdeck.otel.instrumentation.catalogue import Catalogue
 from flightdeck.otel.instrumentation.counters import Counters
 from flightdeck.otel.instrumentation.courier import TIMEOUT_S, Courier
 from flightdeck.otel.instrumentation.losses import Losses
-from flightdeck.otel.instrumentation.outbox import Outbox
+from flightdeck.otel.instrumentation.outbox import Outbox, Queue
 from flightdeck.otel.instrumentation.settings import AgentSettings
+from flightdeck.otel.instrumentation.spool import ADOPT_EVERY_S, Spool
 from flightdeck.otel.instrumentation.throttled import ThrottledLog
 from flightdeck.otel.runs import FindingKind, Options, Run, assemble, run_event
 from flightdeck.otel.spans import Mapper, Span
@@ -41,6 +42,7 @@ class Reporter:
         losses: Losses,
         log: ThrottledLog,
         *,
+        spool: Spool | None = None,
         clock: Callable[[], float],
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -55,13 +57,22 @@ class Reporter:
         self._now = now
         self._waiting: deque[list[Span]] = deque()
         self._waiting_spans = 0
-        self._outbox = Outbox()
+        self._spool = spool
+        self._kept = 0
+        self._adopt_at = 0.0
+        self._outbox: Queue = spool or Outbox()
         self._send_at = math.inf
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits to be posted."""
-        return not self._waiting and not self._outbox
+        return not self._waiting and self._outbox.empty
+
+    @property
+    def safe(self) -> bool:
+        """Whether the server is away and all that waits for it is kept on disk: the process may end."""
+        kept = self._spool is not None and self._spool.safe and self._kept == len(self._waiting)
+        return kept and bool(self._courier.trouble)
 
     def next_at(self) -> float:
         """When there is something to do; infinity while idle."""
@@ -73,39 +84,69 @@ class Reporter:
     def take(self, spans: Sequence[ReadableSpan]) -> None:
         """Takes the spans of one finished trace. Nothing but the table's attributes is kept of them."""
         landed_us = int(self._now() * 1_000_000)
-        mapped = [compact(span, self._mapper, self._own, landed_us) for span in spans]
-        self._waiting.append(mapped)
-        self._waiting_spans += len(mapped)
-        while self._waiting_spans > MOST_SPANS:
-            dropped = len(self._waiting.popleft())
-            self._waiting_spans -= dropped
-            self._counters.spans_dropped += dropped
-            self._losses.add(1, self._courier.trouble or QUEUE_FULL)
+        self._wait_for_releases([compact(span, self._mapper, self._own, landed_us) for span in spans])
 
     def step(self, *, hurry: bool = False, timeout_s: float = TIMEOUT_S) -> None:
         """Does what is due. In a hurry that is everything, even before ``Retry-After`` has passed."""
+        self._adopt()
         if self.idle or (not hurry and self._clock() < self._courier.retry_at):
+            self._keep()
             return
         if self._waiting and self._catalogue.wanted and not self._catalogue.load(timeout_s=timeout_s):
+            self._keep()
             return
         self._assemble()
-        while self._outbox and (hurry or self._outbox.full_batch or self._clock() >= self._send_at):
+        while not self._outbox.empty and (hurry or self._outbox.full_batch or self._clock() >= self._send_at):
             batch = self._outbox.batch()
             undelivered = self._courier.deliver(batch, timeout_s=timeout_s)
+            self._outbox.done(len(batch) - len(undelivered))
             if undelivered:
-                self._outbox.put_back(undelivered)
                 break
-        if not self._outbox:
+        if self._outbox.empty:
             self._send_at = math.inf
         self._count_dropped()
 
     def give_up(self) -> None:
-        """Throws away and counts what is still waiting; a trace that no run was made of yet counts as one run."""
-        self._losses.add(len(self._waiting) + len(self._outbox), self._courier.trouble or "the process ended too soon")
-        self._counters.spans_dropped += self._waiting_spans
+        """Ends: what waits is kept where there is a spool, else counted as lost, a trace without its run as one run."""
+        self._keep()
+        self._count_dropped()
+        kept, lost = self._outbox.close()
+        lost_traces = list(self._waiting)[self._kept :]
+        self._losses.add(len(lost_traces) + lost, self._courier.trouble or "the process ended too soon")
+        self._counters.runs_spooled += kept + self._kept
+        self._counters.runs_dropped += lost
+        self._counters.spans_dropped += sum(map(len, lost_traces))
         self._waiting.clear()
         self._waiting_spans = 0
-        self._counters.runs_dropped += self._outbox.clear()
+
+    def _wait_for_releases(self, spans: list[Span]) -> None:
+        self._waiting.append(spans)
+        self._waiting_spans += len(spans)
+        while self._waiting_spans > MOST_SPANS:
+            dropped = len(self._waiting.popleft())
+            self._waiting_spans -= dropped
+            self._kept = max(0, self._kept - 1)
+            self._counters.spans_dropped += dropped
+            self._losses.add(1, self._courier.trouble or QUEUE_FULL)
+
+    def _keep(self) -> None:
+        """Keeps on disk the traces that wait for the server's releases."""
+        if self._spool is not None and self._kept < len(self._waiting):
+            new = list(self._waiting)[self._kept :]
+            if self._spool.keep(new):
+                self._kept += len(new)
+
+    def _adopt(self) -> None:
+        """Now and then takes over what processes that are dead have left in the spool."""
+        if self._spool is None or self._clock() < self._adopt_at:
+            return
+        self._adopt_at = self._clock() + ADOPT_EVERY_S
+        self._keep()
+        for spans in self._spool.adopted():
+            self._wait_for_releases(spans)
+            self._kept += 1
+        if not self._spool.empty:
+            self._send_at = min(self._send_at, self._clock())
 
     def _assemble(self) -> None:
         events: list[bytes] = []
@@ -132,6 +173,9 @@ class Reporter:
             self._counters.runs += len(events)
             self._outbox.put(events)
             self._send_at = min(self._send_at, self._clock() + GATHER_S)
+        self._kept = 0
+        if self._spool is not None:
+            self._spool.forget()
 
     def _count_dropped(self) -> None:
         if self._outbox.dropped:

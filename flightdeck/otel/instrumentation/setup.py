@@ -8,42 +8,21 @@ from collections.abc import Mapping
 from typing import Literal
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry._logs import get_logger_provider, set_logger_provider
 from opentelemetry.instrumentation.auto_instrumentation._load import _load_instrumentors
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+from opentelemetry.sdk.trace import TracerProvider
 
 from flightdeck import addresses
-from flightdeck.otel.instrumentation.distro import (
-    TRACES,
-    FlightDeckConfigurator,
-    FlightDeckDistro,
-    configured,
-    processor_for,
-)
+from flightdeck.otel.instrumentation.batches import PromptLogs, PromptSpans, ScoresOnly
+from flightdeck.otel.instrumentation.defaults import TRACES
+from flightdeck.otel.instrumentation.distro import FlightDeckConfigurator, FlightDeckDistro, complete, configured
 from flightdeck.otel.instrumentation.exporter import RunExporter
+from flightdeck.otel.instrumentation.processor import RunProcessor
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
 from flightdeck.otel.instrumentation.throttled import logger
 
 _once = threading.Lock()
-
-
-class IdentityProcessor(SpanProcessor):
-    """Puts the agent's identity on every span, where a resource that is already made can't take it."""
-
-    def __init__(self, identity: Mapping[str, str]) -> None:
-        self._identity = dict(identity)
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Adds what the span does not say itself."""
-        del parent_context
-        own = span.attributes or {}
-        for key, value in self._identity.items():
-            if key not in own:
-                span.set_attribute(key, value)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Nothing to do."""
 
 
 def set_up(given: Mapping[str, str], *, export: Literal["spans", "runs"], instrument: bool) -> bool:
@@ -73,17 +52,26 @@ def set_up(given: Mapping[str, str], *, export: Literal["spans", "runs"], instru
 def _join(provider: TracerProvider, export: Literal["spans", "runs"]) -> None:
     """Adds us to a provider that the program has made itself, whatever else it exports to."""
     settings = AgentSettings.read()
-    provider.add_span_processor(IdentityProcessor(settings.attributes))
-    exporter: SpanExporter
-    if export == "runs":
-        exporter = RunExporter(settings)
-    elif settings.url and addresses.problem(settings.url):
-        configured.set()  # said already, by the distribution
-        return
-    else:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - seldom used
-
-        headers = {"authorization": f"Bearer {settings.api_token}"} if settings.api_token else {}
-        exporter = OTLPSpanExporter(f"{settings.url or DEFAULT_URL}/v1/traces", headers=headers)
-    provider.add_span_processor(processor_for(exporter))
+    complete(provider, settings)
     configured.set()
+    if export == "runs":
+        provider.add_span_processor(RunProcessor(RunExporter(settings)))
+        return
+    if settings.url and addresses.problem(settings.url):
+        return  # said already, by the distribution
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415 - seldom used
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
+    headers = {"authorization": f"Bearer {settings.api_token}"} if settings.api_token else {}
+    url = settings.url or DEFAULT_URL
+    provider.add_span_processor(PromptSpans(OTLPSpanExporter(f"{url}/v1/traces", headers=headers)))
+    _join_logs(PromptLogs(OTLPLogExporter(f"{url}/v1/logs", headers=headers)), provider)
+
+
+def _join_logs(processor: LogRecordProcessor, traces: TracerProvider) -> None:
+    """Sends scores, and nothing else of what the program logs."""
+    provider = get_logger_provider()
+    if not isinstance(provider, LoggerProvider):
+        provider = LoggerProvider(resource=traces.resource)
+        set_logger_provider(provider)
+    provider.add_log_record_processor(ScoresOnly(processor))

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 logger = logging.getLogger("flightdeck.otel")
 
 EVERY_S = 60.0
+
+Parameters = ParamSpec("Parameters")
+Returned = TypeVar("Returned")
 
 
 class ThrottledLog:
@@ -30,3 +36,46 @@ class ThrottledLog:
             self._next_at = now + EVERY_S
             silenced, self._silenced = self._silenced, 0
         logger.warning("FlightDeck: %s%s", message, f" ({silenced} more since the last line)" if silenced else "")
+
+
+class OncePerMinute(logging.Filter):
+    """Lets one record a minute pass, whatever its text: for loggers that tell of every try of a dead endpoint."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._next_at = 0.0
+        self._silenced = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record's minute has come; debugging output always passes."""
+        if record.levelno < logging.WARNING:
+            return True
+        now = self._clock()
+        if now < self._next_at:
+            self._silenced += 1
+            return False
+        self._next_at = now + EVERY_S
+        silenced, self._silenced = self._silenced, 0
+        if silenced:
+            record.msg = f"{record.getMessage()} ({silenced} more since the last line)"
+            record.args = None
+        return True
+
+
+own_log = ThrottledLog(time.monotonic)
+"""For what goes wrong outside the exporter."""
+
+
+def guarded(act: Callable[Parameters, Returned]) -> Callable[Parameters, Returned | None]:
+    """The same function, but an exception of it is logged and becomes None: the agent must not feel our mistakes."""
+
+    @wraps(act)
+    def careful(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Returned | None:
+        try:
+            return act(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
+            own_log.warn(f"{act.__name__} did nothing: {error!r}")
+            return None
+
+    return careful

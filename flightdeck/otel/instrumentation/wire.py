@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 MOST_ANSWER = 32 * 1024 * 1024
@@ -53,23 +54,34 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 def http_wire(method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], timeout_s: float) -> Answer:
     """The real wire: HTTP or HTTPS, proxies as the environment says (none to loopback)."""
+    until = time.monotonic() + timeout_s
     try:
         request = urllib.request.Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310 - checked
         if request.type not in {"http", "https"}:
             raise Unreachable(f"{url!r} is no http or https address")
         opener = _direct if urlsplit(url).hostname in _LOOPBACK else _proxied
-        with opener.open(request, timeout=timeout_s) as response:
-            return _answer(response.status, response, response.headers)
-    except urllib.error.HTTPError as error:
-        with error:
-            return _answer(error.code, error, error.headers)
+        try:
+            response = opener.open(request, timeout=timeout_s)
+        except urllib.error.HTTPError as error:
+            response = error
+        with response:
+            return Answer(response.status or 0, _read(response, until), _lower(response.headers))
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise Unreachable(str(reason) or type(error).__name__) from error
 
 
-def _answer(status: int, stream: IO[bytes], headers: Message) -> Answer:
-    body = stream.read(MOST_ANSWER + 1)
-    if len(body) > MOST_ANSWER:
-        raise Unreachable(f"the answer is longer than {MOST_ANSWER} bytes")
-    return Answer(status, body, {name.lower(): value for name, value in headers.items()})
+def _read(response: Any, until: float) -> bytes:  # noqa: ANN401 - an HTTPResponse, or an HTTPError around one
+    """The whole body, within bounds of length and time: the socket's own limit starts anew with every byte."""
+    body = bytearray()
+    while chunk := response.read1(65_536):
+        body += chunk
+        if len(body) > MOST_ANSWER:
+            raise Unreachable(f"the answer is longer than {MOST_ANSWER} bytes")
+        if time.monotonic() > until:
+            raise Unreachable("the answer does not end")
+    return bytes(body)
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -102,8 +102,9 @@ class Worker:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None and math.isinf(self._stop_at):
-                self._thread = threading.Thread(target=self._work, name="flightdeck-runs", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="flightdeck-runs", daemon=True)
+                thread.start()  # raises while the interpreter ends; then there is none, and that is counted
+                self._thread = thread
 
     def _rouse(self) -> None:
         self._hurry.set()
@@ -125,7 +126,7 @@ class Worker:
                 whole = self._careful(self._round, reporter)
                 now = self._clock()
                 self._answer_flushes(asked, now, posted=whole and reporter.idle)
-                done = reporter.idle and not self._inbox
+                done = (reporter.idle or reporter.safe) and not self._inbox
                 if not math.isinf(self._stop_at) and (done or now >= self._stop_at):
                     break
             reporter.give_up()

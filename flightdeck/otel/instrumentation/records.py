@@ -1,0 +1,168 @@
+"""What happened inside a run, said by the program: model calls, tool calls, scores. Standard GenAI conventions."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
+
+from opentelemetry import context, propagate, trace
+from opentelemetry._logs import SeverityNumber, get_logger_provider
+
+from flightdeck.otel.instrumentation.by_hand import tracer
+from flightdeck.otel.instrumentation.throttled import guarded, own_log
+
+EVALUATION_RESULT = "gen_ai.evaluation.result"
+_RUN_ID = re.compile(r"(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})")
+
+
+@guarded
+def record_llm_call(
+    *,
+    provider: str,
+    model: str,
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
+    cached_input_tokens: int | None = None,
+    cache_creation_input_tokens: int | None = None,
+    reasoning_output_tokens: int | None = None,
+    duration_s: float = 0.0,
+    request_model: str = "",
+    response_id: str = "",
+    operation: Literal["chat", "text_completion", "generate_content", "embeddings"] = "chat",
+    error_type: str = "",
+) -> None:
+    """Records a model call that has just ended, as a span of the current run.
+
+    Do not record calls that an instrumentation records already: they would count twice.
+
+    Args:
+        provider: ``openai``, ``anthropic``, …: the conventions' ``gen_ai.provider.name``.
+        model: the model as the answer names it; prices go by it.
+        input_tokens: all of them, cached ones and those written to a cache included.
+        output_tokens: all of them, reasoning included.
+        cached_input_tokens: of the input, those read from a cache.
+        cache_creation_input_tokens: of the input, those written to a cache.
+        reasoning_output_tokens: of the output, those the model thought with.
+        duration_s: how long it took, in seconds.
+        request_model: the model that was asked for, where that differs.
+        response_id: the provider's id of the answer; it keeps a call that two layers report from counting twice.
+        operation: what sort of call.
+        error_type: why it failed, as a short name; empty if it did not.
+    """
+    attributes: dict[str, str | int | None] = {
+        "gen_ai.operation.name": operation,
+        "gen_ai.provider.name": provider,
+        "gen_ai.request.model": request_model or model,
+        "gen_ai.response.model": model,
+        "gen_ai.response.id": response_id or None,
+        "gen_ai.usage.input_tokens": input_tokens,
+        "gen_ai.usage.output_tokens": output_tokens,
+        "gen_ai.usage.cache_read.input_tokens": cached_input_tokens,
+        "gen_ai.usage.cache_creation.input_tokens": cache_creation_input_tokens,
+        "gen_ai.usage.reasoning.output_tokens": reasoning_output_tokens,
+    }
+    _span(f"{operation} {model}", trace.SpanKind.CLIENT, attributes, duration_s, error_type)
+
+
+@guarded
+def record_tool_call(name: str, *, duration_s: float = 0.0, call_id: str = "", error_type: str = "") -> None:
+    """Records a tool call that has just ended, as a span of the current run. Arguments and results stay out of it.
+
+    Args:
+        name: the tool.
+        duration_s: how long it took, in seconds.
+        call_id: the model's id of the call.
+        error_type: why it failed, as a short name; empty if it did not.
+    """
+    attributes: dict[str, str | int | None] = {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": name,
+        "gen_ai.tool.call.id": call_id or None,
+    }
+    _span(f"execute_tool {name}", trace.SpanKind.INTERNAL, attributes, duration_s, error_type)
+
+
+@guarded
+def score(name: str, value: float | None = None, *, label: str = "", run_id: str = "", response_id: str = "") -> None:
+    """Says how good a run was: a number, a label, or both, as the conventions' ``gen_ai.evaluation.result``.
+
+    Scores travel over OTLP (logs). Where runs are posted instead of spans they are dropped, and that is logged.
+
+    Args:
+        name: what was judged, like ``helpfulness``; scores of one name are compared.
+        value: the number; any finite one.
+        label: the verdict in a word, like ``pass``.
+        run_id: the run's id as ``Run.run_id`` gave it, for verdicts that come later; else the current run.
+        response_id: instead of a run, the provider's id of the answer that was judged.
+    """
+    where = context.get_current()
+    if run_id:
+        found = _RUN_ID.fullmatch(run_id)
+        if found is None:
+            own_log.warn(f"score {name!r} dropped: {run_id!r} is no run id made by FlightDeck; score inside the run")
+            return
+        span_context = trace.SpanContext(
+            int(found["trace"], 16), int(found["span"], 16), is_remote=True, trace_flags=trace.TraceFlags(1)
+        )
+        where = trace.set_span_in_context(trace.NonRecordingSpan(span_context), where)
+    elif not response_id and not trace.get_current_span(where).get_span_context().is_valid:
+        own_log.warn(f"score {name!r} dropped: it is outside of any run; give run_id")
+        return
+    scores = get_logger_provider().get_logger("flightdeck.otel")
+    if not scores.enabled(context=where, event_name=EVALUATION_RESULT):
+        own_log.warn(f"score {name!r} dropped: no exporter for OTLP logs is set up")
+        return
+    attributes: dict[str, str | float] = {"gen_ai.evaluation.name": name}
+    if value is not None:
+        attributes["gen_ai.evaluation.score.value"] = float(value)
+    if label:
+        attributes["gen_ai.evaluation.score.label"] = label
+    if response_id:
+        attributes["gen_ai.response.id"] = response_id
+    scores.emit(
+        timestamp=time.time_ns(),
+        context=where,
+        severity_number=SeverityNumber.INFO,
+        attributes=attributes,
+        event_name=EVALUATION_RESULT,
+    )
+
+
+def carrier() -> dict[str, str]:
+    """The current run's trace and identity as headers, for a message, a queue or (in capitals) an environment."""
+    headers: dict[str, str] = {}
+    propagate.inject(headers)
+    return headers
+
+
+@contextmanager
+def continued(headers: Mapping[str, str]) -> Iterator[None]:
+    """Goes on with what ``carrier`` gave in another process: runs inside know their trace, tenant, task and session.
+
+    ``headers`` may be a whole environment: names are taken in any case.
+    """
+    found = propagate.extract({name.lower(): value for name, value in headers.items()})
+    token = context.attach(found)
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def _span(
+    name: str, kind: trace.SpanKind, attributes: Mapping[str, str | int | None], duration_s: float, error_type: str
+) -> None:
+    ended = time.time_ns()
+    span = tracer.start_span(
+        name,
+        kind=kind,
+        attributes={key: value for key, value in attributes.items() if value is not None},
+        start_time=ended - int(max(0.0, duration_s) * 1e9),
+    )
+    if error_type:
+        span.set_attribute("error.type", error_type)
+        span.set_status(trace.StatusCode.ERROR)
+    span.end(ended)
