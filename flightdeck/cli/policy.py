@@ -126,8 +126,8 @@ def test(path: Path, agent: str | None, environment: str | None, limit: int, out
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
     decisions = found["decisions"]
-    rows = [("decided", "action", "release", "against", "then", "now", "")]
-    rows += [_tried(one) for one in decisions]
+    head = ("decided", "action", "release", "against", "then", "now", "")
+    rows = [head, *map(_tried, decisions)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     for number, row in enumerate(rows):
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

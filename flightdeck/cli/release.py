@@ -1,4 +1,4 @@
-"""``flightdeck release …``: register, list, show, verify and compare releases; what promotes is in ``promotion``."""
+"""``flightdeck release …``: register, list, show and verify releases; ``diff`` compares, ``promotion`` promotes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from flightdeck.cli import examples, promotion
+from flightdeck.cli import diff, examples, promotion
 from flightdeck.cli.connection import api
 
 MISMATCH = 2
@@ -95,76 +95,7 @@ def verify(release_id: str, path: Path) -> None:
     raise SystemExit(MISMATCH)
 
 
-def _interval(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> dict[str, str] | None:
-    """The two ends of an ISO 8601 interval."""
-    if text is None:
-        return None
-    since, slash, until = text.partition("/")
-    if not (since and slash and until):
-        raise click.BadParameter("write SINCE/UNTIL, like 2026-11-01T00:00Z/2026-11-08T00:00Z")
-    return {"since": since.strip(), "until": until.strip()}
-
-
-@release.command()
-@click.argument("baseline")
-@click.argument("candidate")
-@click.option("--window", help="How far back from now: 7d, 24h, 30m. Required, unless both sides have their own.")
-@click.option(
-    "--baseline-window", callback=_interval, metavar="SINCE/UNTIL", help="The baseline's own window, ISO 8601."
-)
-@click.option(
-    "--candidate-window", callback=_interval, metavar="SINCE/UNTIL", help="The candidate's own window, ISO 8601."
-)
-@click.option("--env", "environment", help="The runs' environment; the workspace's default otherwise.")
-@click.option("--tenant", help="Only this tenant's runs.")
-@click.option("--task", help="Only runs of this task.")
-@click.option("--fail-on-policy", is_flag=True, help="Exit with 1 when the policy says no: for CI.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def diff(
-    baseline: str,
-    candidate: str,
-    window: str | None,
-    baseline_window: dict[str, str] | None,
-    candidate_window: dict[str, str] | None,
-    environment: str | None,
-    tenant: str | None,
-    task: str | None,
-    fail_on_policy: bool,
-    output: str,
-) -> None:
-    """Compare the runs of two releases over a window, and say what the policy says.
-
-    \b
-    Example:
-      flightdeck release diff rel_0123456789ab rel_ba9876543210 --window 7d --fail-on-policy
-      flightdeck release diff rel_0123456789ab rel_ba9876543210 --window 7d \\
-        --baseline-window 2026-11-01T00:00Z/2026-11-08T00:00Z
-    """  # noqa: D301 - \b is click's mark for a block to leave as it is
-    if window is None and not (baseline_window and candidate_window):
-        raise click.MissingParameter(param_hint="'--window'", param_type="option")
-    body = {
-        "baseline_release_id": baseline,
-        "candidate_release_id": candidate,
-        "window": window,
-        "baseline_window": baseline_window,
-        "candidate_window": candidate_window,
-        "environment": environment,
-        "tenant_id": tenant,
-        "task_id": task,
-    }
-    with api() as flightdeck:
-        answer = flightdeck.post("/v1/diff", body)
-    if output == "json":
-        click.echo(json.dumps(answer, indent=2, sort_keys=True))
-    else:
-        from flightdeck.releases.report import report
-
-        click.echo(report(answer))
-    if fail_on_policy and not answer["policy"]["passed"]:
-        raise click.ClickException("Policy gate: diff blocked by active policy (see reasons above).")
-
-
-for command in promotion.COMMANDS:
+for command in (diff.diff, *promotion.COMMANDS):
     release.add_command(command)
 
 

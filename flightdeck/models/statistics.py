@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from flightdeck.models.window import length_s
 
 Metric = Literal["error_rate", "latency_ms", "cost_usd", "tokens_per_run", "tools_per_run", "cost_per_success"]
 METRICS: tuple[Metric, ...] = (
@@ -27,9 +28,6 @@ WITH_HISTOGRAM = ("latency_ms", "tokens_per_run")
 
 MOST_GUARDRAILS = 50
 MOST_LAG_S = 7 * 86_400
-
-_LAG = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 class Closed(BaseModel):
@@ -138,8 +136,8 @@ class Statistics(Closed):
     @field_validator("lag")
     @classmethod
     def _is_a_time(cls, lag: str) -> str:
-        found = _LAG.fullmatch(lag)
-        if found is None or int(found[1]) * _SECONDS[found[2]] > MOST_LAG_S:
+        seconds = length_s(lag)
+        if seconds is None or seconds > MOST_LAG_S:
             raise ValueError("lag is a whole number and s, m, h or d, at most 7d; for example 20m")
         return lag
 
@@ -164,8 +162,7 @@ class Statistics(Closed):
     @property
     def lag_s(self) -> int:
         """``lag`` in seconds."""
-        found = _LAG.fullmatch(self.lag)
-        return int(found[1]) * _SECONDS[found[2]] if found else 0
+        return length_s(self.lag) or 0
 
 
 def _nearest(word: str, words: list[str]) -> str:

@@ -1,7 +1,8 @@
-"""Windows: half-open stretches of UTC time."""
+"""Windows: half-open stretches of UTC time, and their lengths in words."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -60,3 +61,17 @@ def window_length(text: str) -> timedelta:
         return timedelta(**{_UNITS[unit]: size})
     except OverflowError:
         raise ValueError(f"Invalid window: {text}") from None
+
+
+_LENGTH = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def length_s(text: str) -> int | None:
+    """Seconds of a whole number and its unit; None if it is none. Stricter than a window, and with seconds.
+
+    >>> length_s("90s"), length_s("20m"), length_s("2h"), length_s("1d"), length_s("1.5h")
+    (90, 1200, 7200, 86400, None)
+    """
+    found = _LENGTH.fullmatch(text)
+    return int(found[1]) * _SECONDS[found[2]] if found else None

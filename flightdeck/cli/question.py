@@ -1,0 +1,67 @@
+"""The question that ``release diff`` and ``gate`` ask: these two releases, over this window, by this policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def asked(command: _Command) -> _Command:
+    """Adds the arguments that both commands have; they come as keywords of :func:`body`'s names."""
+    for option in (
+        click.option(
+            "--policy",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="Judge by this YAML file instead of the policy that is set.",
+        ),
+        click.option(
+            "--pricing", metavar="PROVIDER/VERSION", help="Price both releases by this table, or by 'catalog'."
+        ),
+        click.option("--explain", is_flag=True, help="Tell which tasks, models, tenants and errors moved it most."),
+        click.option("--task", help="Only runs of this task."),
+        click.option("--tenant", help="Only this tenant's runs."),
+        click.option("--env", "environment", help="The runs' environment; the workspace's default otherwise."),
+        click.argument("candidate"),
+        click.argument("baseline"),
+    ):
+        command = option(command)
+    return command
+
+
+def body(
+    *,
+    baseline: str,
+    candidate: str,
+    environment: str | None,
+    tenant: str | None,
+    task: str | None,
+    explain: bool,
+    pricing: str | None,
+    policy: Path | None,
+    **more: object,
+) -> dict[str, Any]:
+    """The body of ``POST /v1/diff``; keys that are not asked for are left out, so that older servers answer too.
+
+    Raises:
+        Invalid: the file holds no policy.
+    """
+    wanted: dict[str, Any] = {
+        "baseline_release_id": baseline,
+        "candidate_release_id": candidate,
+        "environment": environment,
+        "tenant_id": tenant,
+        "task_id": task,
+        "explain": explain or None,
+        "pricing": pricing,
+        **more,
+    }
+    if policy is not None:
+        from flightdeck.cli.documents import policy_document
+
+        wanted["policy"] = policy_document(policy)
+    return {key: value for key, value in wanted.items() if value is not None}
