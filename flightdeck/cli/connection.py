@@ -61,10 +61,11 @@ class Wire(Protocol):
 
 
 class Api:
-    """The API, as commands use it: answers of 400 and above are raised as our errors."""
+    """The API, as commands use it: answers of 400 and above are raised as our errors. ``served``: by a server."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self.served = isinstance(wire, Remote)
         token = os.environ.get("FLIGHTDECK_LOCAL_API_TOKEN", "").strip()
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
@@ -105,7 +106,7 @@ class Remote:
     """A server, by HTTP. ``instance`` makes sure that it is the one that wrote the workspace's file."""
 
     def __init__(self, url: str, instance: str = "") -> None:
-        self._url = url.rstrip("/")
+        self.url = self._url = url.rstrip("/")
         self._headers = {"X-FlightDeck-Instance": instance} if instance else {}
 
     def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
@@ -146,8 +147,12 @@ class Remote:
 
 
 @contextmanager
-def api() -> Iterator[Api]:
+def api(*, served: bool = False) -> Iterator[Api]:
     """The API for one command.
+
+    Args:
+        served: only a server's. Who was answered by one must not open the workspace while it starts again: it could
+            not then.
 
     Raises:
         Misconfigured: no server runs and this folder is no workspace, its settings are wrong, or FLIGHTDECK_URL is.
@@ -172,6 +177,8 @@ def api() -> Iterator[Api]:
                 f"The server of {folder.resolve()} has stopped: {error}.", hint="Run the command again."
             ) from error
         return
+    if served:
+        raise StoreUnavailable(f"The server of {folder.resolve()} has stopped.")
     from flightdeck.cli.inprocess import opened
 
     with opened(folder) as wire:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import click
 
@@ -103,17 +104,39 @@ def promote_confirm(request_id: str, approval_reason: str, actor: str) -> None:
 @click.command()
 @click.option("--agent", help="Only this agent's.")
 @click.option("--env", "environment", help="Only this environment's.")
-def history(agent: str | None, environment: str | None) -> None:
-    """Show all promotions and rollbacks, newest first, tab-separated; reasons of the policy below each."""
+@click.option("--action", "action_id", help="This decision alone, as JSON with its evidence, for `flightdeck judge`.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def history(agent: str | None, environment: str | None, action_id: str | None, output: str) -> None:
+    """Show all promotions and rollbacks, newest first, tab-separated; reasons of the policy below each.
+
+    \b
+    Example:
+      flightdeck release history --action act_0123456789ab --output json > decision.json
+      flightdeck judge decision.json
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
-        before: int | None = None
-        while True:
-            page = flightdeck.get("/v1/actions", agent=agent, env=environment, limit=PAGE, before=before)["actions"]
+        if action_id is not None:
+            proof = flightdeck.get(f"/v1/actions/{quote(action_id, safe='')}")
+            click.echo(json.dumps(proof, indent=2, ensure_ascii=False))
+            return
+        pages = _pages(flightdeck, agent, environment)
+        if output == "json":
+            actions = [action for page in pages for action in page]
+            click.echo(json.dumps({"actions": actions}, indent=2, ensure_ascii=False))
+            return
+        for page in pages:
             for action in page:
                 _line(action)
-            if len(page) < PAGE:
-                return
-            before = page[-1]["audit_seq"]
+
+
+def _pages(flightdeck: Api, agent: str | None, environment: str | None) -> Iterator[list[dict[str, Any]]]:
+    before: int | None = None
+    while True:
+        page = flightdeck.get("/v1/actions", agent=agent, env=environment, limit=PAGE, before=before)["actions"]
+        yield page
+        if len(page) < PAGE:
+            return
+        before = page[-1]["audit_seq"]
 
 
 COMMANDS = (promote, promote_request, promote_confirm, rollback, history)

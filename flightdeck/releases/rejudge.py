@@ -12,8 +12,11 @@ from flightdeck.errors import Invalid
 from flightdeck.judge.gate import gate
 from flightdeck.judge.policy import Side, Summary, evaluate
 from flightdeck.judge.verdict import judge
+from flightdeck.ledger.chain import canonical_bytes, sha256
 from flightdeck.models import Diff, DiffConfig, Policy, PolicyResult, Verdict
 from flightdeck.releases import record
+
+_TAKE = "Take `release diff --output evidence`, or a decision: GET /v1/actions/{id}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,32 @@ class Rejudged:
     Attributes:
         diff: the answer that was given then.
         policy: what blocks now.
-        verdict: the judge's; None where only sums were kept, so that only limits can be judged again.
+        verdict: the judge's; of limits only where sums were kept instead of cells.
+        limits_only: whether that is so.
     """
 
     diff: Diff
     policy: PolicyResult
-    verdict: Verdict | None
+    verdict: Verdict
+    limits_only: bool = False
+
+
+def evidence_in(document: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """The evidence in a file: exported, or of a decision as ``GET /v1/actions/{id}`` shows it, which is checked.
+
+    Raises:
+        Invalid: it is something else, or the evidence is not the one that the decision was made on.
+    """
+    if not isinstance(document, dict):
+        raise Invalid("This is no evidence.", hint=_TAKE)
+    if "decision" not in document:
+        return document
+    evidence = document.get("evidence")
+    if not isinstance(evidence, dict) or not isinstance(document["decision"], dict):
+        raise Invalid("This is no decision with its evidence.", hint=_TAKE)
+    if sha256(canonical_bytes(evidence, "evidence")) != document["decision"].get("evidence_sha256"):
+        raise Invalid("The evidence was changed: it is not what the decision was made on.")
+    return evidence
 
 
 def rejudge(document: Mapping[str, Any], policy: Policy | None = None) -> Rejudged | None:
@@ -44,10 +67,7 @@ def rejudge(document: Mapping[str, Any], policy: Policy | None = None) -> Rejudg
     if "diff" not in document:
         if isinstance(document.get("format"), int):  # of a first promotion, or a rollback that could not be judged
             return None
-        raise Invalid(
-            "This is no evidence of a decision.",
-            hint="Take GET /v1/actions/{id} or `release diff --output evidence`.",
-        )
+        raise Invalid("This is no evidence.", hint=_TAKE)
     try:
         own = policy or Policy.model_validate(document["policy"])
         config = DiffConfig.model_validate(document["config"])
@@ -57,7 +77,7 @@ def rejudge(document: Mapping[str, Any], policy: Policy | None = None) -> Rejudg
     judgement = evaluate(_summary(diff, document), own, config, diff.policy.evaluated_at)
     evidence = record.kept_evidence(dict(document))
     if evidence is None:
-        return Rejudged(diff, judgement.policy, None)
+        return Rejudged(diff, judgement.policy, judgement.verdict, limits_only=True)
     verdict = judge(evidence, own)
     return Rejudged(diff, gate(own, judgement.policy, verdict), verdict)
 

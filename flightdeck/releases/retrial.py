@@ -66,7 +66,7 @@ def _now(decision: Decision, evidence: Mapping[str, Any], policy: Policy) -> tup
         return None, str(error)
     if again is None:
         return None, "no evidence was kept"
-    status = None if again.verdict is None else again.verdict.status
+    status = None if again.limits_only else again.verdict.status
     said = Said(passed=again.policy.passed, status=status, reasons=again.policy.reasons)
     wants = policy.statistics is not None and policy.statistics.gate != "legacy"
     return said, "only limits can be judged: it keeps sums, not cells" if status is None and wants else ""

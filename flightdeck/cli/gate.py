@@ -1,0 +1,143 @@
+"""``flightdeck gate``: ask until the verdict is conclusive, and end with its exit code. For CI."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from flightdeck.cli.connection import Api
+from flightdeck.cli.question import asked, body
+from flightdeck.cli.verdicts import EXIT_CODES, RENDERINGS, rendered
+from flightdeck.cli.watch import Answer, Watch
+from flightdeck.errors import Forbidden, Unauthenticated
+
+INTERRUPTED = 130
+"""Exit code on Ctrl-C, as shells have it."""
+
+MOST_WAIT_S = 7 * 86_400
+
+
+class Length(click.ParamType[int]):
+    """A length of time like 30s, 20m, 2h or 1d, in seconds."""
+
+    name = "length"
+
+    def __init__(self, least_s: int) -> None:
+        self._least_s = least_s
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """In seconds."""
+        from flightdeck.models.window import length_s
+
+        if isinstance(value, int):
+            return value
+        seconds = length_s(str(value))
+        if seconds is None or not self._least_s <= seconds <= MOST_WAIT_S:
+            self.fail(
+                f"{str(value)[:50]!r} is no time from {self._least_s}s to 7d; write 30s, 20m, 2h or 1d", param, ctx
+            )
+        return seconds
+
+
+@click.command()
+@asked
+@click.option("--window", default="7d", show_default=True, help="How far back from now: 7d, 24h, 30m.")
+@click.option(
+    "--wait",
+    type=Length(0),
+    default="0s",
+    show_default=True,
+    help="How long to ask again while nothing is shown: 30m, 2h. It is judged sequentially then.",
+)
+@click.option("--interval", type=Length(1), default="1m", show_default=True, help="How long from one look to the next.")
+@click.option(
+    "--actor", default="unknown", envvar="FLIGHTDECK_ACTOR", show_envvar=True, help="Who you are, for the record."
+)
+@click.option("--output", type=click.Choice(["text", "json", *RENDERINGS[1:]]), default="text", show_default=True)
+def gate(window: str, wait: int, interval: int, actor: str, output: str, **question: Any) -> None:  # noqa: ANN401 - of `asked`
+    """Ask whether CANDIDATE may replace BASELINE, and end with the verdict's exit code.
+
+    With --wait it asks again until the verdict is PASS or FAIL, or the time is over. The verdict is judged as
+    sequential then, whatever the policy says: it is valid however often it is looked at, and needs more runs.
+
+    \b
+    Exit codes:
+      0    PASS          the candidate is shown to be within all margins
+      5    FAIL          it is shown to be worse than a margin or limit allows
+      3    INCONCLUSIVE  neither is shown (yet)
+      4    NODATA        a side has no finished run
+      1                  an error: no server, an unknown release, a policy that can't be read
+      2                  wrong usage
+      130                Ctrl-C
+
+    \b
+    Example:
+      flightdeck gate rel_0123456789ab rel_ba9876543210 --window 24h
+      flightdeck gate rel_0123456789ab rel_ba9876543210 --wait 30m --interval 1m --output markdown
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
+    watch = Watch(wait, interval)
+    try:
+        answer = watch.until_conclusive(lambda flightdeck: _asked(flightdeck, window, wait, question))
+        watch.once(lambda flightdeck: _looked(flightdeck, answer, question, actor))
+    except KeyboardInterrupt:
+        watch.progress.end()
+        click.echo(f"Interrupted; the last verdict was {watch.last}.", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    click.echo(_shown(answer, output, question))
+    raise SystemExit(EXIT_CODES[answer["verdict"]["status"]])
+
+
+def _asked(flightdeck: Api, window: str, wait: int, question: dict[str, Any]) -> Answer:
+    """Asks once; by a sequential test if it will be asked again."""
+    wanted = body(**question, window=window)
+    if wait:
+        policy = wanted.get("policy") or _policy_in_force(flightdeck, question)
+        statistics = policy.get("statistics") or {"gate": "legacy"}
+        wanted["policy"] = {**policy, "statistics": {**statistics, "sequential": True}}
+    answer: Answer = flightdeck.post("/v1/diff", wanted)
+    return answer
+
+
+def _policy_in_force(flightdeck: Api, question: dict[str, Any]) -> dict[str, Any]:
+    from urllib.parse import quote
+
+    agent = flightdeck.get(f"/v1/releases/{quote(question['candidate'], safe='')}")["agent_id"]
+    found: dict[str, Any] = flightdeck.get("/v1/policy/effective", agent=agent, env=question["environment"])["policy"]
+    return found
+
+
+def _looked(flightdeck: Api, answer: Answer, question: dict[str, Any], actor: str) -> None:
+    """Has the look recorded, if this caller may write."""
+    look = {
+        "baseline_release_id": question["baseline"],
+        "candidate_release_id": question["candidate"],
+        "environment": answer["filters"]["environment"],
+        "status": answer["verdict"]["status"],
+        "sequential": answer["verdict"]["mode"] == "sequential",
+        "actor": actor,
+    }
+    try:
+        flightdeck.post("/v1/looks", look)
+    except (Forbidden, Unauthenticated) as error:
+        click.echo(f"The look was not recorded: {error}", err=True)
+
+
+def _shown(answer: Answer, output: str, question: dict[str, Any]) -> str:
+    if output == "json":
+        return json.dumps(answer, indent=2, sort_keys=True)
+    from flightdeck.models import Diff
+    from flightdeck.presentation.judged import Judged
+
+    judged = Judged.of(question["baseline"], question["candidate"], Diff.model_validate(answer))
+    said = rendered(judged, output)
+    if output != "text":
+        return said
+    policy = answer["policy"]
+    blocks = [] if policy["passed"] else ["", "A promotion would be blocked by the policy:"]
+    blocks += [f"- {reason}" for reason in policy["reasons"]]
+    about = (
+        f"{judged.candidate} against {judged.baseline} in {judged.environment}, {answer['since']} .. {answer['until']}"
+    )
+    return "\n".join([about, said, *blocks])

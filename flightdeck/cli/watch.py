@@ -1,0 +1,139 @@
+"""Asking again while a verdict is not conclusive: how long, how often, through a server's restart; and saying so."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+
+from flightdeck.cli.connection import Api, api
+from flightdeck.errors import Retryable
+
+PATIENCE_S = 120
+"""How long a server that has answered before may be away during the wait."""
+FIRST_RETRY_S = 1.0
+LONGEST_RETRY_S = 15.0
+CONCLUSIVE = ("PASS", "FAIL")
+
+Answer = dict[str, Any]
+Result = TypeVar("Result")
+
+
+class Progress:
+    """What the wait is for, on stderr: on one line of a terminal, else a line per look."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._open = False
+
+    def say(self, line: str) -> None:
+        """Says where it is."""
+        if self._terminal:
+            click.echo(f"\r\x1b[2K{line}", nl=False, err=True)
+            self._open = True
+        else:
+            click.echo(line, err=True)
+
+    def end(self) -> None:
+        """Ends the line on a terminal."""
+        if self._open:
+            click.echo(err=True)
+            self._open = False
+
+
+@dataclass
+class Watch:
+    """Asks, and asks again while nothing is shown and time is left.
+
+    Attributes:
+        wait_s: how long; 0 asks once.
+        interval_s: from one look to the next.
+        last: the status of the last look, for whoever interrupts.
+    """
+
+    wait_s: int
+    interval_s: int
+    progress: Progress = field(default_factory=Progress)
+    last: str = "none"
+    _served: bool = False
+    _until: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._until = time.monotonic() + self.wait_s
+
+    def until_conclusive(self, ask: Callable[[Api], Answer]) -> Answer:
+        """The first conclusive answer, or the last one before the time is over.
+
+        Raises:
+            Retryable: the server did not answer the first time, or was away too long.
+        """
+        while True:
+            answer = self.once(ask)
+            self.last = answer["verdict"]["status"]
+            left = self._until - time.monotonic()
+            if self.last in CONCLUSIVE or left <= 0:
+                self.progress.end()
+                return answer
+            pause = min(self.interval_s, left)
+            self.progress.say(_waiting(answer, pause, left))
+            time.sleep(pause)
+
+    def once(self, ask: Callable[[Api], Result]) -> Result:
+        """Asks once. A server that has answered before may be away for a while, as when it is started again."""
+        away_since: float | None = None
+        pause = FIRST_RETRY_S
+        while True:
+            try:
+                # Opened anew each time: a server that was started again has another address, and a workspace that is
+                # opened in this process must not be held between two looks.
+                with api(served=self._served) as flightdeck:
+                    answer = ask(flightdeck)
+                    self._served = flightdeck.served
+                    return answer
+            except Retryable as error:
+                now = time.monotonic()
+                away_since = away_since or now
+                if not (self.wait_s and self._served) or now - away_since + pause > PATIENCE_S:
+                    self.progress.end()
+                    raise
+                self.progress.say(f"{error} Asking again in {pause:.0f} seconds.")
+            time.sleep(pause)
+            pause = min(2 * pause, self.interval_s, LONGEST_RETRY_S)
+
+
+def _waiting(answer: Answer, pause: float, left: float) -> str:
+    """One line: what is known, what is missing and when it will be there, and when the next look is."""
+    from flightdeck.judge.quantities import duration
+
+    verdict, samples = answer["verdict"], answer["samples"]
+    runs = f"{samples['baseline_runs']:,} and {samples['candidate_runs']:,} runs"
+    said = f"{datetime.now(UTC):%H:%M:%S} UTC: {verdict['status']} with {runs}"
+    if missing := _missing(verdict, left):
+        said += f", {missing}"
+    return f"{said}; looking again in {duration(math.ceil(pause))}, for at most {duration(math.ceil(left))} more"
+
+
+def _missing(verdict: dict[str, Any], left: float) -> str:
+    from flightdeck.judge.quantities import duration, more_runs
+    from flightdeck.models.verdict import RunsNeeded
+
+    needed = RunsNeeded.model_validate(verdict["runs_needed"] or {})
+    if needed.limited_by is not None:
+        return {"tenants": "more tenants are needed", "effect": "no number of runs will pass at this effect"}[
+            needed.limited_by
+        ]
+    if needed.baseline is None or needed.candidate is None:
+        return ""
+    if needed.hours is None:
+        return more_runs(needed)
+    there = datetime.now(UTC) + timedelta(hours=min(needed.hours, 24 * 365))
+    late = ", after the wait is over" if 3600 * needed.hours > left else ""
+    when = f"{there:%H:%M} UTC" if needed.hours < 24 else f"{there:%Y-%m-%d}"
+    counts = f"about {needed.baseline:,} and {needed.candidate:,} more are needed"
+    return f"{counts}, there in {duration(3600 * needed.hours)} at this rate ({when}{late})"
