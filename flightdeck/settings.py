@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -31,6 +31,8 @@ from flightdeck.models import DiffConfig
 CONFIG_FILE = "flightdeck.yaml"
 WORKSPACE_FOLDER = ".flightdeck"
 MIB = 1024 * 1024
+NEAR = 0.5
+"""How alike two names must be for one to be taken as meant by the other (difflib's ratio)."""
 
 
 def _endpoint(text: str) -> str:
@@ -310,8 +312,13 @@ def problems(error: ValidationError, model: type[BaseModel], word: str = "key") 
             said = problem["msg"].removeprefix("Value error, ")
             yield f"{name}: {said}" if name else said
             continue
-        near = difflib.get_close_matches(path[-1], _keys(model, path[:-1]), n=1, cutoff=0.5)
-        yield f"unknown {word} {name}" + (f"; did you mean {'.'.join([*path[:-1], *near])}?" if near else "")
+        yield unknown(word, path[-1], _keys(model, path[:-1]), within="".join(f"{part}." for part in path[:-1]))
+
+
+def unknown(word: str, name: str, known: Iterable[str], *, within: str = "") -> str:
+    """What is said of a name that nobody knows, with the nearest of those that are known at the same place."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
+    return f"unknown {word} {within}{name}" + (f"; did you mean {within}{near[0]}?" if near else "")
 
 
 def _keys(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -119,7 +119,8 @@ class Diff(BaseModel):
 
     ``policy`` is what blocks: 1.3's limits, and the verdict where the policy's ``statistics.gate`` says so. ``verdict``
     is the judge's; without ``statistics`` in the policy it is advice. ``evidence`` and ``explanation`` are there when
-    they were asked for.
+    they were asked for. ``warnings`` name what was sent and not understood, and are left out where
+    there are none.
     """
 
     window: str
@@ -133,6 +134,7 @@ class Diff(BaseModel):
     policy: PolicyResult
     verdict: Verdict
     data_quality: DiffQuality
+    warnings: list[str] = Field(default_factory=list, exclude_if=lambda warnings: not warnings)
     explanation: Explanation | None = Field(default=None, exclude_if=lambda explanation: explanation is None)
     evidence: dict[str, Any] | None = Field(default=None, exclude_if=lambda evidence: evidence is None)
 
@@ -160,7 +162,10 @@ class DiffRequest(BaseModel):
     ``pricing`` prices both releases by another table (``provider/version``: an imported one, or the defaults) or by the
     catalog (``catalog``) instead of their own; ``policy`` judges by another one than the active; ``explain`` asks for
     ``explanation``, ``include_evidence`` for all that the verdict rests on, in a form that can be judged again.
+    Other keys are ignored, as 1.3 does, and named in the answer's ``warnings``.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     baseline_release_id: str
     candidate_release_id: str

@@ -31,7 +31,7 @@ from flightdeck.errors import Misconfigured
 from flightdeck.otel.receiver import grpc as otlp_grpc
 from flightdeck.otel.receiver import http as otlp_http
 from flightdeck.otel.receiver import tls
-from flightdeck.server import listeners, memory
+from flightdeck.server import listeners, memory, variables
 from flightdeck.server.actors import Connected
 from flightdeck.server.app import DRAIN_S, api_for
 from flightdeck.server.listeners import Address
@@ -62,6 +62,7 @@ def run(settings: Settings) -> None:
         StoreUnavailable, LedgerUnavailable: what it would serve can't be opened.
     """
     _log()
+    sys.stderr.writelines(f"{line}\n" for line in variables.strangers(os.environ))
     memory.return_large_blocks()
     loop_factory = uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
