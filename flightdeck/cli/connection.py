@@ -12,13 +12,14 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from flightdeck import addresses
 from flightdeck.announcement import SERVER_FILE, alive
+from flightdeck.cli import folder
+from flightdeck.cli.wire import Answer, Wire
 from flightdeck.errors import (
     Blocked,
     Forbidden,
@@ -38,26 +39,6 @@ LONGEST_SHOWN = 200
 WINDOW_HINT = "(use a number and d, h or m, like 7d)"
 MISDIRECTED = 421
 """Answered by a server to a caller that looks for another one (its file is left over)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the API said. Header names are lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:  # noqa: ANN401 - JSON
-        """The decoded body."""
-        return json.loads(self.body)
-
-
-class Wire(Protocol):
-    """Carries a request to the API."""
-
-    def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        """Sends one request; ``target`` is path and query."""
 
 
 class Api:
@@ -167,25 +148,25 @@ def api(*, served: bool = False) -> Iterator[Api]:
         except NotRunning as error:
             raise StoreUnavailable(f"No server answers at {url} (FLIGHTDECK_URL): {error}.") from error
         return
-    folder = Path(os.environ.get("FLIGHTDECK_WORKSPACE") or ".")
-    running = running_server(folder)
+    home = folder.workspace()
+    running = running_server(home)
     if running is not None:
         try:
             yield Api(running)
         except NotRunning as error:  # it answered a moment ago
             raise StoreUnavailable(
-                f"The server of {folder.resolve()} has stopped: {error}.", hint="Run the command again."
+                f"The server of {home.resolve()} has stopped: {error}.", hint="Run the command again."
             ) from error
         return
     if served:
-        raise StoreUnavailable(f"The server of {folder.resolve()} has stopped.")
+        raise StoreUnavailable(f"The server of {home.resolve()} has stopped.")
     from flightdeck.cli.inprocess import opened
 
-    with opened(folder) as wire:
+    with opened(home) as wire:
         yield Api(wire)
 
 
-def running_server(folder: Path) -> Remote | None:
+def running_server(home: Path) -> Remote | None:
     """The server that serves a workspace, if one does: its file is there, its process lives, and it answers.
 
     The file may be anybody's (a cloned repository, an unpacked archive), and what it names is sent the API token.
@@ -194,7 +175,7 @@ def running_server(folder: Path) -> Remote | None:
         Misconfigured: the file names another machine.
     """
     try:
-        told = json.loads((folder / SERVER_FILE).read_text(encoding="utf-8"))
+        told = json.loads((home / SERVER_FILE).read_text(encoding="utf-8"))
         url, pid, instance = str(told["url"]), int(told["pid"]), str(told["instance"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -202,7 +183,7 @@ def running_server(folder: Path) -> Remote | None:
         return None
     if not _on_this_machine(url):
         raise Misconfigured(
-            f"{folder / SERVER_FILE} names {url[:LONGEST_SHOWN]!r}, which is no address of this machine.",
+            f"{home / SERVER_FILE} names {url[:LONGEST_SHOWN]!r}, which is no address of this machine.",
             hint="Remove the file, or name the server yourself: FLIGHTDECK_URL.",
         )
     remote = Remote(url, instance)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,12 +62,13 @@ def _bring_over(former: FormerWorkspace) -> Report:
     from flightdeck.announcement import SERVER_FILE
     from flightdeck.app import build
     from flightdeck.cli.connection import running_server
+    from flightdeck.cli.folder import workspace
     from flightdeck.ingest.events import rows_of
     from flightdeck.releases.importing import EventsIn, bring_over
     from flightdeck.settings import load
     from flightdeck.store.events import known
 
-    folder = Path(os.environ.get("FLIGHTDECK_WORKSPACE") or ".")
+    folder = workspace()
     if running_server(folder) is not None:
         raise Conflict(f"A server runs here (see {folder / SERVER_FILE}): stop it, import, and start it again.")
     app = build(load(workspace=folder), beside_former=True)

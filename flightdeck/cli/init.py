@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from flightdeck.cli.folder import workspace
 from flightdeck.errors import Conflict, Misconfigured
 
 CONFIG = """\
@@ -27,14 +28,12 @@ promotion_requires_approval: false
 @click.option(
     "--path",
     type=click.Path(path_type=Path),
-    default=Path("flightdeck.yaml"),
-    show_default=True,
-    help="Where to write.",
+    help="Where to write.  [default: flightdeck.yaml, in FLIGHTDECK_WORKSPACE or here]",
 )
 @click.option(
     "--no-bundled-pricing", is_flag=True, help="Taken for 1.3's sake: default prices need no import any more."
 )
-def init(path: Path, no_bundled_pricing: bool) -> None:
+def init(path: Path | None, no_bundled_pricing: bool) -> None:
     """Make the current folder a workspace: write flightdeck.yaml.
 
     Models that no imported price table lists are priced by the data of the package genai-prices.
@@ -43,6 +42,7 @@ def init(path: Path, no_bundled_pricing: bool) -> None:
     Example:
       flightdeck init && flightdeck serve
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
+    path = path or workspace(missing=True) / "flightdeck.yaml"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:

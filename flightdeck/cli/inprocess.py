@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flightdeck.cli.connection import Answer
+from flightdeck.cli.wire import Answer
 from flightdeck.errors import Misconfigured
 
 APPLICATION = "flightdeck.server.app"

@@ -7,11 +7,11 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal
 
 import click
 
+from flightdeck.cli.folder import workspace
 from flightdeck.cli.inprocess import needs_server
 
 PORT = click.IntRange(0, 65_535)
@@ -82,7 +82,7 @@ def _serve(host: str | None, port: int | None, otlp_ports: dict[Literal["grpc", 
         process = importlib.import_module(PROCESS)
     from flightdeck.settings import load
 
-    folder = Path(os.environ.get("FLIGHTDECK_WORKSPACE") or ".")
+    folder = workspace()
     if not (folder / "flightdeck.yaml").exists():
         click.echo(
             f"NOTICE: no flightdeck.yaml in {folder.resolve()}: serving with defaults, data in .flightdeck/. "

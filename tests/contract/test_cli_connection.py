@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from graphlib import TopologicalSorter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -144,3 +147,37 @@ def test_an_answer_that_breaks_off_is_one_line(workspace, monkeypatch):
         monkeypatch.setenv("FLIGHTDECK_URL", server.url)
         with pytest.raises(StoreUnavailable, match="does not answer"), connection.api() as api:
             api.get("/v1/releases")
+
+
+def test_a_workspace_that_does_not_exist_is_an_error_and_is_not_made(tmp_path, monkeypatch):
+    """A typing error in the variable must not start an empty workspace."""
+    missing = tmp_path / "typo"
+    monkeypatch.setenv("FLIGHTDECK_WORKSPACE", str(missing))
+    monkeypatch.delenv("FLIGHTDECK_URL", raising=False)
+    for command in (["release", "list"], ["doctor"], ["workspace", "info"], ["serve", "--port", "0"]):
+        ended = run(*command)
+        assert ended.exit_code == 1, ended.output
+        assert f"FLIGHTDECK_WORKSPACE names {missing}, which does not exist." in ended.stderr
+        assert "`flightdeck init`" in ended.stderr
+    assert not missing.exists()
+    missing.write_text("")
+    assert "which is no folder" in run("release", "list").stderr
+
+
+def test_init_makes_the_workspace_that_the_variable_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLIGHTDECK_WORKSPACE", str(tmp_path / "here"))
+    monkeypatch.delenv("FLIGHTDECK_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert run("init").stdout.splitlines()[0] == f"Wrote {tmp_path / 'here' / 'flightdeck.yaml'}"
+    assert run("release", "list").exit_code == 0
+    assert not (tmp_path / "flightdeck.yaml").exists()
+
+
+def test_the_commands_import_each_other_in_no_circle():
+    """Each module of the command line can be the first to be imported."""
+    edges = {}
+    for path in Path(connection.__file__).parent.glob("*.py"):
+        tree = ast.walk(ast.parse(path.read_text()))
+        named = [node.module for node in tree if isinstance(node, ast.ImportFrom) and node.module]
+        edges[f"flightdeck.cli.{path.stem}"] = {name for name in named if name.startswith("flightdeck.cli.")}
+    tuple(TopologicalSorter(edges).static_order())  # a CycleError names the circle
