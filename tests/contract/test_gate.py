@@ -1,0 +1,258 @@
+"""``flightdeck gate``: every exit code, over HTTP and in process; the wait, a restart, an interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from tests.contract.commands import run
+from tests.contract.gate_parts import Canary, canary, send, traffic
+from tests.serving import Server, command, environment, serving
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Canary]]:
+    """A server with runs, and the shell's variables that name it."""
+    folder = tmp_path_factory.mktemp("served")
+    with serving(folder) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLIGHTDECK_URL", server.url)
+        yield server, canary(folder)
+
+
+@pytest.fixture
+def over_http(served: tuple[Server, Canary], monkeypatch: pytest.MonkeyPatch) -> Canary:
+    for name in [name for name in os.environ if name.startswith("FLIGHTDECK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FLIGHTDECK_URL", served[0].url)
+    return served[1]
+
+
+@pytest.fixture
+def in_process(initialised: Path) -> Canary:
+    return canary(initialised)
+
+
+def gate(baseline: str, candidate: str, policy: str, *flags: str) -> Result:
+    return run("gate", baseline, candidate, "--window", "1d", "--policy", policy, *flags)
+
+
+def check_all_six(own: Canary) -> None:
+    """PASS, FAIL, INCONCLUSIVE, NODATA, an error, wrong usage: all differ."""
+    asked = {
+        "PASS": gate(own.baseline, own.good, own.tolerant),
+        "FAIL": gate(own.baseline, own.slow, own.tolerant),
+        "INCONCLUSIVE": gate(own.baseline, own.good, own.strict),
+        "NODATA": gate(own.baseline, own.unused, own.tolerant),
+    }
+    assert {status: done.exit_code for status, done in asked.items()} == {
+        "PASS": 0,
+        "FAIL": 5,
+        "INCONCLUSIVE": 3,
+        "NODATA": 4,
+    }
+    for status, done in asked.items():
+        assert f"\nVerdict: {status} " in done.stdout or f"\nVerdict: {status}\n" in done.stdout
+    unknown = gate(own.baseline, "rel_nope", own.tolerant)
+    assert (unknown.exit_code, unknown.stdout, unknown.stderr) == (
+        1,
+        "",
+        "Error: Unknown candidate release: rel_nope\n",
+    )
+    assert run("gate", own.baseline).exit_code == 2
+
+
+def test_all_exit_codes_over_http(over_http):
+    check_all_six(over_http)
+
+
+def test_all_exit_codes_in_process(in_process):
+    check_all_six(in_process)
+
+
+# --- over HTTP ---
+
+
+@pytest.mark.parametrize("wrong", ["--wait=x", "--wait=1.5h", "--wait=8d", "--interval=0s", "--output=xml"])
+def test_a_wrong_option_is_exit_code_2(over_http, wrong):
+    assert gate(over_http.baseline, over_http.good, over_http.tolerant, wrong).exit_code == 2
+
+
+def test_a_server_that_was_never_there_is_told_at_once_not_waited_for(over_http, monkeypatch):
+    monkeypatch.setenv("FLIGHTDECK_URL", "http://127.0.0.1:9")
+    done = gate(over_http.baseline, over_http.good, over_http.tolerant, "--wait", "1h")
+    assert done.exit_code == 1
+    assert "No server answers at http://127.0.0.1:9" in done.stderr
+
+
+def test_a_policy_file_with_a_wrong_key_is_one_line(over_http, tmp_path):
+    (tmp_path / "p.yaml").write_text("max_eror_rate: 0.1\n")
+    done = gate(over_http.baseline, over_http.good, str(tmp_path / "p.yaml"))
+    assert done.exit_code == 1
+    assert done.stderr == "Error: Invalid policy: unknown key max_eror_rate; did you mean max_error_rate?\n"
+
+
+def test_without_a_wait_the_policy_s_own_test_is_used_and_with_one_always_the_sequential(over_http):
+    own = over_http
+    fixed = json.loads(gate(own.baseline, own.good, own.tolerant, "--output", "json").stdout)
+    assert fixed["verdict"]["mode"] == "fixed"
+    waited = json.loads(gate(own.baseline, own.good, own.tolerant, "--output", "json", "--wait", "1s").stdout)
+    assert (waited["verdict"]["mode"], waited["verdict"]["status"]) == ("sequential", "PASS")
+
+
+def test_the_policy_in_force_for_the_agent_decides_when_none_is_given(over_http):
+    own = over_http
+    assert run("policy", "set", own.strict).exit_code == 0
+    assert run("policy", "set", own.tolerant, "--agent", "agent_support").exit_code == 0
+    for wait in ((), ("--wait", "1s")):
+        assert run("gate", own.baseline, own.good, "--window", "1d", *wait).exit_code == 0
+    assert run("policy", "remove", "--agent", "agent_support").exit_code == 0
+    for wait in ((), ("--wait", "1s", "--interval", "1s")):
+        assert run("gate", own.baseline, own.good, "--window", "1d", *wait).exit_code == 3
+
+
+def test_a_wait_without_statistics_in_the_policy_leaves_the_limits_as_they_are(over_http, tmp_path):
+    """The verdict is sequential; what a promotion would do is not changed by asking."""
+    own = over_http
+    (tmp_path / "p.yaml").write_text("require_high_diff_confidence: false\nmax_latency_ms: 100000\n")
+    done = gate(own.baseline, own.slow, str(tmp_path / "p.yaml"), "--wait", "1s", "--output", "json")
+    answer = json.loads(done.stdout)
+    assert (done.exit_code, answer["verdict"]["mode"], answer["verdict"]["gate"]) == (5, "sequential", "legacy")
+    assert answer["policy"]["passed"]
+
+
+def test_the_wait_ends_after_its_time_and_said_on_stderr_what_is_missing_and_when_it_will_be_there(over_http):
+    done = gate(over_http.baseline, over_http.good, over_http.strict, "--wait", "2s", "--interval", "1s")
+    assert done.exit_code == 3
+    first = done.stderr.splitlines()[0]
+    assert re.match(
+        r"\d\d:\d\d:\d\d UTC: INCONCLUSIVE with 80 and 80 runs, about [\d,]+ and [\d,]+ more are needed, ", first
+    )
+    assert re.search(r"there in [\d.]+ (hours|days) at this rate \([^)]*, after the wait is over\)", first)
+    assert re.search(r"; looking again in 1 seconds, for at most 2 seconds more$", first)
+    assert "Verdict: INCONCLUSIVE (sequential test" in done.stdout
+
+
+def test_looks_at_a_fixed_test_are_recorded_and_warned_of_and_sequential_ones_not(over_http):
+    own = over_http
+    flags = (own.slow, own.good, own.tolerant)
+    gate(*flags, "--wait", "1s")
+    assert "repeated_looks" not in gate(*flags).stdout
+    assert "WARNING (repeated_looks): judged 1 times before" in gate(*flags).stdout
+
+
+@pytest.mark.parametrize(
+    ("output", "begins"),
+    [
+        ("markdown", "### FlightDeck: FAIL\n"),
+        ("junit", "<?xml "),
+        ("annotations", "::error title=FlightDeck%3A FAIL::"),
+    ],
+)
+def test_outputs(over_http, output, begins):
+    done = gate(over_http.baseline, over_http.slow, over_http.tolerant, "--output", output)
+    assert done.exit_code == 5
+    assert done.stdout.startswith(begins)
+
+
+# --- waiting ---
+
+
+@contextmanager
+def waiting(own: Canary, *flags: str, env: dict[str, str], cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A gate that waits, as a child process."""
+    arguments = ("gate", own.baseline, own.good, "--window", "1d", "--policy", own.strict, "--wait", "50s")
+    child = subprocess.Popen(
+        command(*arguments, "--interval", "1s", *flags),
+        cwd=cwd,
+        env=environment(env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            child.kill()
+        child.communicate()
+
+
+def said(child: subprocess.Popen[str], words: str) -> str:
+    """The next line on stderr with these words."""
+    assert child.stderr is not None
+    for line in child.stderr:
+        if words in line:
+            return line
+    raise AssertionError(f"ended with {child.wait()} before it said {words!r}")
+
+
+def test_the_wait_ends_as_soon_as_there_are_enough_runs(served, tmp_path, monkeypatch):
+    server, own = served
+    monkeypatch.setenv("FLIGHTDECK_URL", server.url)
+    with waiting(own, env={"FLIGHTDECK_URL": server.url}) as child:
+        said(child, "INCONCLUSIVE with 80 and 80 runs")
+        for release_id in (own.baseline, own.good):
+            send(server.url, traffic(release_id, 6_000, first=1_000))
+        stdout, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert "Verdict: PASS (sequential test" in stdout
+
+
+def test_a_server_may_be_started_again_during_the_wait(tmp_path, monkeypatch):
+    """It is found by its workspace, at another address; nobody opens the workspace in between."""
+    for name in [name for name in os.environ if name.startswith("FLIGHTDECK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    with serving(tmp_path) as server:
+        own = canary(tmp_path)
+        child_of = waiting(own, env={}, cwd=tmp_path)
+        child = child_of.__enter__()
+        try:
+            said(child, "INCONCLUSIVE with 80 and 80 runs")
+            server.stop()
+            said(child, "has stopped. Asking again in 1 seconds.")
+            with serving(tmp_path) as again:
+                said(child, "INCONCLUSIVE with 80 and 80 runs")
+                assert again.url != server.url
+                child.send_signal(signal.SIGINT)
+                assert child.wait(20) == 130
+        finally:
+            child_of.__exit__(None, None, None)
+
+
+def test_ctrl_c_is_exit_code_130_and_the_progress_of_a_terminal_is_one_line(served):
+    server, own = served
+    ours, theirs = pty.openpty()
+    arguments = ("gate", own.baseline, own.unused, "--policy", own.strict, "--wait", "50s")
+    child = subprocess.Popen(
+        command(*arguments, "--interval", "1s"),
+        env=environment({"FLIGHTDECK_URL": server.url}),
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        shown = b""
+        while shown.count(b"NODATA") < 2:
+            shown += os.read(ours, 4096)
+        child.send_signal(signal.SIGINT)
+        stdout, _ = child.communicate(timeout=20)
+        assert (child.returncode, stdout) == (130, b"")
+        lines = shown.replace(b"\r\n", b"\n")
+        assert b"\n" not in lines
+        assert lines.count(b"\r\x1b[2K") >= 2
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        os.close(ours)
