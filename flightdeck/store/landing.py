@@ -9,18 +9,16 @@ landing through its own: nothing is ever dropped between two statements while sp
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from flightdeck.otel import semconv
-from flightdeck.otel.rows import Row
 from flightdeck.otel.spans import SPAN_FIELDS, Column
 from flightdeck.store.client import Engine
 from flightdeck.store.lookup import SORTS
 from flightdeck.store.mapping import select
-from flightdeck.store.readers import NONE
 
 MIB = 1024 * 1024
 
@@ -39,9 +37,6 @@ _TYPES: dict[Column, str] = {
     Column.NAME: "LowCardinality(String)",
     Column.TEXT: "String",
 }
-
-# Of versions of one span the latest end wins, then the larger hash of what is stored of it.
-_VERSION = "bitShiftLeft(toUInt128(end_ns), 64) + cityHash64({hashed})"
 
 _SPANS = """
 CREATE TABLE IF NOT EXISTS {table} (
@@ -80,7 +75,11 @@ _BLOCKS = {
 }
 # The view's query is planned for every insert, which takes most of the time of a small one. These steps of planning
 # have nothing to gain in it.
-_PLANNING = {"optimize_and_compare_chain": 0, "query_plan_enable_optimizations": 0}
+_PLANNING = {
+    "optimize_and_compare_chain": 0,
+    "query_plan_enable_optimizations": 0,
+    "deduplicate_blocks_in_dependent_materialized_views": 0,  # rows replace themselves
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +145,13 @@ def prepare(
     """
     _make_spans(engine, retention_days)
     rows = semconv.table(tenant_keys, task_keys)
-    made_of = "\n".join((_LANDING, landing_schema(), _view("", rows)))
+    made_of = "\n".join((_LANDING, landing_schema(), select("", rows)))
     table = _PREFIX + hashlib.sha256(made_of.encode()).hexdigest()[:12]
     engine.command(f"CREATE TABLE IF NOT EXISTS {table} {_LANDING}", settings={"flatten_nested": 0})
-    engine.command(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {table}_view TO {SPANS} AS {_view(table, rows)}")
+    engine.command(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {table}_view TO {SPANS} AS {select(table, rows)}")
     if engine.embedded:
         _drop_others(engine, table)
     return Landing(engine, table)
-
-
-def _view(table: str, rows: Sequence[Row]) -> str:
-    """The query of the view over a landing table."""
-    nullable = {name for name, column in SPAN_FIELDS if "Nullable" in _TYPES[column]}
-    named = (name for name, _ in SPAN_FIELDS if name != "landed_us")
-    hashed = ", ".join(f"ifNull({name}, {NONE})" if name in nullable else name for name in named)
-    return select(table, rows, _VERSION.format(hashed=hashed))
 
 
 def _make_spans(engine: Engine, retention_days: int) -> None:

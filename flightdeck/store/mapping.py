@@ -10,106 +10,69 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from flightdeck.otel import semconv
-from flightdeck.otel.rows import EXCEPTION_EVENT, Field, Row, Source, Type, rank_mark
+from flightdeck.otel.rows import Field, Row, Source, Type
 from flightdeck.otel.semconv import Kind
-from flightdeck.store.lookup import Lookup, Segment, segments
-from flightdeck.store.readers import literal, read_number, read_text
+from flightdeck.store.lookup import ORDER_BITS, ROW_BITS, Codes, Lookup, elements_of_events, field_number
 
 
 class Fields:
-    """Every field of the table as SQL.
-
-    What a resource says is looked up once, before its spans are unfolded: whole fields where only resources feed them,
-    else its share of each segment.
-    """
+    """Every field of the table as SQL. What a resource says is read once, before its spans are unfolded."""
 
     def __init__(self, table: Sequence[Row], span: str, resource: str) -> None:
-        self._span = span
-        self._segments = segments(table)
-        self._spans = Lookup(Source.SPAN, "s", f"{span}.attributes", self._segments)
-        self._resources = Lookup(Source.RESOURCE, "r", f"{resource}.attributes", self._segments)
-        self._of_resource = [field for field in semconv.FIELDS if self._sources(field) == {Source.RESOURCE}]
-        self._of_span = [field for field in semconv.FIELDS if field not in self._of_resource]
+        codes = Codes(table)
+        self._spans = Lookup(Source.SPAN, "s", f"{span}.attributes", codes)
+        self._resources = Lookup(Source.RESOURCE, "r", f"{resource}.attributes", codes)
+        events = (f"{span}.events.{name}" for name in ("name", "attributes.key", "attributes.value.string_value"))
+        self._of_events = elements_of_events(codes, *events)
 
     def resource_steps(self) -> Iterator[list[str]]:
         """The steps over a resource."""
         yield from self._resources.steps()
-        yield from self._fields(self._of_resource)
 
-    def span_steps(self, version: str) -> Iterator[list[str]]:
+    def span_steps(self) -> Iterator[list[str]]:
         """The steps over a span, after those over its resource."""
         first, *others = self._spans.steps()
-        yield [*(f"{sql} AS {name}" for name, sql in (_OF_SPAN | _BESIDE).items()), *first]
+        of_events = ", ".join(self._of_events)
+        of_span = [f"{sql} AS {name}" for name, sql in (_OF_SPAN | {"status": "span.status.code"}).items()]
+        yield [*of_span, f"arrayConcat({of_events}) AS e_found", *first]
         yield from others
-        said, first_said = self._fields(self._of_span)
-        yield said
-        yield [*first_said, f"{version} AS version"]
-
-    def _sources(self, field: Field) -> set[Source]:
-        return {source for segment in self._segments[field.name] for source in segment.sources()}
-
-    def _fields(self, fields: Sequence[Field]) -> Iterator[list[str]]:
-        """First what each segment of a field says, then, where there are several, the first that says something."""
-        said, first_said = [], []
-        for field in fields:
-            found = [self._said(field, segment) for segment in self._segments[field.name]]
-            if len(found) == 1 and field.type is Type.TEXT:
-                said.append(f"{found[0]} AS {field.name}")
-            else:
-                names = [f"{field.name}_{i}" for i in range(len(found))]
-                said += [f"{sql} AS {name}" for sql, name in zip(found, names, strict=True)]
-                first_said.append(f"{_first(field, names)} AS {field.name}")
-        yield said
-        yield first_said
-
-    def _said(self, field: Field, segment: Segment) -> str:
-        row = segment.rows[0]
-        if row.source is Source.EVENT:
-            return _cut(_of_events(row), field.length)
-        sources = segment.sources()
-        found = f"{'r' if sources == {Source.RESOURCE} else 's'}_{{}}{segment.number}"
-        if field.type is not Type.TEXT:
-            return read_number(row, found)
-        text = _better(segment.number) if len(sources) > 1 else found.format("text")
-        read = _cut(read_text(row, text), field.length)
-        if not field.ranked:
-            return read
-        marks, place = "".join(rank_mark(row.rank or 0) for row in segment.rows), found.format("place")
-        return f"if({place} = 0, '', concat(substring({literal(marks)}, {place}, 1), {read}))"
+        found = ", ".join(("e_found", *self._resources.found, *self._spans.found))
+        yield [f"arraySort(x -> x.1, arrayFilter(x -> if(x.2 != '', 1, x.3 >= 0), arrayConcat({found}))) AS found"]
+        field = f"arrayMap(x -> toUInt8(bitShiftRight(x, {ORDER_BITS + ROW_BITS})), found.1)"
+        yield [f"{field} AS f", "found.2 AS t", "found.3 AS n"]
+        yield [*(f"{_value(field)} AS {field.name}" for field in semconv.FIELDS), f"{_VERSION} AS version"]
 
 
-def _first(field: Field, names: Sequence[str]) -> str:
-    """The first of these columns that says something."""
-    test = "!= ''" if field.type is Type.TEXT else ">= 0"
-    tests = ", ".join(f"{name} {test}, {name}" for name in names)
-    if field.name == "error":
-        return f"toUInt8(multiIf(status = {semconv.STATUS_ERROR}, 1, {tests}, 0))"
+def _value(field: Field) -> str:
+    """A field: the first of its elements."""
+    first = _first(field)
     if field.name == "kind":
-        return f"multiIf({tests}, isNull(input), '', concat(response_model, model) = '', '', '{Kind.LLM}')"
-    none = "''" if field.type is Type.TEXT else "0" if field.name == "run" else "NULL"
-    return f"multiIf({tests}, {none})"
+        by_name = {field.name: field for field in semconv.FIELDS}
+        has_input, *has_model = (f"has(f, {field_number(by_name[n])})" for n in ("input", "response_model", "model"))
+        none = f"{has_input} = 0, '', {' + '.join(has_model)} = 0, ''"
+        return f"multiIf({first} > 0, t[{first}], {none}, '{Kind.LLM}')"
+    if field.type is Type.TEXT:
+        return f"t[{first}]"
+    if field.name == "error":
+        return f"if(status = {semconv.STATUS_ERROR}, 1, {first} > 0)"
+    return f"n[{first}]" if field.name == "run" else f"if({first} = 0, NULL, n[{first}])"
 
 
-def _of_events(row: Row) -> str:
-    """The first event whose attribute yields a value."""
-    read = read_text(row, f"toValidUTF8(v[indexOf(k, {literal(row.key)})])")
-    named = f"n = {literal(EXCEPTION_EVENT)}"
-    return f"""arrayFirst(e -> e != '', arrayMap((n, k, v) -> if({named}, {read}, ''),
-        event_names, event_keys, event_texts))"""
+def _first(field: Field) -> str:
+    return f"indexOf(f, {field_number(field)})"
 
 
-def _better(n: int) -> str:
-    """Of what a span and its resource have of one segment, what stands earlier in the table."""
-    span, resource = f"s_place{n}", f"r_place{n}"
-    return f"multiIf({span} = 0, r_text{n}, {resource} = 0, s_text{n}, {span} < {resource}, s_text{n}, r_text{n})"
+# Of versions of one span the latest end wins, then the larger hash of what is stored of it.
+_HASHED = "name, scope, parent_id, remote, start_ns, status, f, t, n"
+_VERSION = f"bitShiftLeft(toUInt128(end_ns), 64) + cityHash64({_HASHED})"
 
 
-def _cut(text: str, length: int | None) -> str:
-    return text if length is None else f"substringUTF8({text}, 1, {length})"
+def _cut(text: str, length: int) -> str:
+    return f"substringUTF8({text}, 1, {length})"
 
 
-def select(source: str, table: Sequence[Row], version: str) -> str:
-    """The query that makes rows of ``spans`` of the landing table ``source``; ``version`` is SQL over their columns."""
+def select(source: str, table: Sequence[Row]) -> str:
+    """The query that makes rows of ``spans`` of the landing table ``source``."""
     fields = Fields(table, "span", "resource")
     columns = [*_OF_SPAN, *(field.name for field in semconv.FIELDS)]
     query = _nested(
@@ -120,7 +83,7 @@ def select(source: str, table: Sequence[Row], version: str) -> str:
             *fields.resource_steps(),
             ["arrayJoin(scopes) AS scoped"],
             ["scoped.scope.name AS scope_name", "arrayJoin(scoped.spans) AS span"],
-            *fields.span_steps(version),
+            *fields.span_steps(),
         ],
         ["workspace", "landed_us", "writer", *columns, "version"],
     )
@@ -175,10 +138,3 @@ _OF_SPAN = {
     "end_ns": "span.end_time_unix_nano",
 }
 """The columns of ``spans`` that attributes do not feed."""
-_BESIDE = {
-    "status": "span.status.code",
-    "event_names": "span.events.name",
-    "event_keys": "span.events.attributes.key",
-    "event_texts": "span.events.attributes.value.string_value",
-}
-"""What else is read of a span."""

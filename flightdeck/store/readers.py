@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flightdeck.otel import semconv
-from flightdeck.otel.rows import Map, Part, Release, Row, Sum, Tail, User, part_pattern, sum_pattern
+from flightdeck.otel.rows import part_pattern, sum_pattern
 
 NONE = -1
 """Every number and flag in this SQL is at least 0, or this."""
@@ -14,62 +16,46 @@ def literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def read_text(row: Row, text: str) -> str:
-    """SQL of a text reader applied to a text; "" is none."""
-    match row.reader:
-        case Map():
-            return _mapped(row.reader, text)
-        case Tail():
-            behind = f"substring({text}, length({text}) - position(reverse({text}), '.') + 2)"
-            whole = f"position({text}, '.') = 0, {text}"
-            return f"multiIf({text} = {literal(semconv.UNKNOWN_ERROR)}, '', {whole}, {behind})"
-        case Release():
-            return f"if(match({text}, {literal(f'^(?:{semconv.RELEASE_ID})$')}), {text}, '')"
-        case User():
-            return f"if({text} = '', '', concat('u_', lower(hex(substring(SHA256({text}), 1, 6)))))"
-        case _:
-            return text
+def tail(text: str) -> str:
+    """What follows the last dot."""
+    behind = f"substring({text}, length({text}) - position(reverse({text}), '.') + 2)"
+    return f"multiIf({text} = {literal(semconv.UNKNOWN_ERROR)}, '', position({text}, '.') = 0, {text}, {behind})"
 
 
-def _mapped(reader: Map, text: str) -> str:
-    """The exact patterns first, then those with a star, in their order."""
-    text = f"lowerUTF8({text})" if reader.lower else text
-    exact = [(pattern, value) for pattern, value in reader.table if "*" not in pattern]
-    stars = [(pattern, value) for pattern, value in reader.table if "*" in pattern]
-    rest = text if reader.keep else "''"
-    if stars:
-        tests = (
-            f"{'endsWith' if pattern.startswith('*') else 'startsWith'}({text}, {literal(pattern.strip('*'))})"
-            f", {literal(value)}"
-            for pattern, value in stars
-        )
-        rest = f"multiIf({text} = '', '', {', '.join(tests)}, {rest})"
-    if not exact:
-        return rest
-    patterns, values = (", ".join(map(literal, column)) for column in zip(*exact, strict=True))
-    return f"transform({text}, [{patterns}], [{values}], {rest})"
+def release(text: str) -> str:
+    """A release id; any other text is none."""
+    return f"if(match({text}, {literal(f'^(?:{semconv.RELEASE_ID})$')}), {text}, '')"
 
 
-def read_number(row: Row, found: str) -> str:
-    """SQL of a number or flag reader. ``found`` has {} for what was found."""
-    text = found.format("text")
-    match row.reader:
-        case Part():
-            digits = f"extract({text}, {literal(part_pattern(row.reader.name))})"
-            return f"if({text} = '', {NONE}, {from_digits(digits)})"
-        case Sum():
-            numbers = f"extractAll({text}, {literal(sum_pattern(row.reader.name))})"
-            return f"if({text} = '', {NONE}, {_added(numbers)})"
-        case Map():
-            return f"if({_mapped(row.reader, text)} = '', {NONE}, 1)"
-        case _:
-            return found.format("number")
+def hashed(user: str) -> str:
+    """A user id as it is stored."""
+    return f"if({user} = '', '', concat('u_', lower(hex(substring(SHA256({user}), 1, 6)))))"
 
 
-def _added(numbers: str) -> str:
-    """The sum of decimal strings; none without any, or when one or the sum is too large."""
-    total = f"arraySum(arrayMap(d -> least(toUInt64OrDefault(d, toUInt64({_MUCH})), {_MUCH}), {numbers}))"
-    return f"multiIf(empty({numbers}), {NONE}, {total} > {semconv.MOST_TOKENS}, {NONE}, toInt64({total}))"
+def names_of_parts(text: str, names: Iterable[str]) -> str:
+    """The names of all parts of a text that are among these, in their order."""
+    pattern = part_pattern(f"({'|'.join(names)})").replace(_NUMBER, _NUMBER[1:-1])
+    return f"extractAll({text}, {literal(pattern)})"
+
+
+def digits_of_parts(text: str, names: Iterable[str]) -> str:
+    """The digits of the same parts."""
+    pattern = part_pattern(f"(?:{'|'.join(names)})")
+    return f"extractAll({text}, {literal(pattern)})"
+
+
+_NUMBER = "([0-9]+)"
+
+
+def digits_to_add(text: str, name: str) -> str:
+    """The digits of all parts of a text with this name, or one that begins with it."""
+    return f"extractAll({text}, {literal(sum_pattern(name))})"
+
+
+def added(digits: str) -> str:
+    """The sum of decimal strings without sign; none without any, or when one or the sum is too large."""
+    total = f"arraySum(arrayMap(d -> least(toUInt64OrDefault(d, toUInt64({_MUCH})), {_MUCH}), {digits}))"
+    return f"multiIf(empty({digits}), {NONE}, {total} > {semconv.MOST_TOKENS}, {NONE}, toInt64({total}))"
 
 
 _MUCH = semconv.MOST_TOKENS + 1
