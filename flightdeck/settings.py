@@ -12,6 +12,7 @@ import ipaddress
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -190,6 +191,19 @@ class AssemblySettings:
     max_spans: int = 50_000
 
 
+class _File(YamlConfigSettingsSource):
+    """The workspace's file, which holds keys and values."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        content: object = super()._read_file(file_path)
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds {_kind(content)}; write keys and values, like `default_environment: local`")
+        for key in content:
+            if not isinstance(key, str):
+                raise TypeError(f"the key {key!r} is {_kind(key)}, not a text")
+        return content
+
+
 class Settings(BaseSettings):
     """A workspace's settings. Paths resolve against ``workspace``, the folder of ``flightdeck.yaml``."""
 
@@ -256,7 +270,7 @@ class Settings(BaseSettings):
         """Flags, environment, then the workspace's file."""
         del dotenv_settings, file_secret_settings
         folder = init_settings().get("workspace", Path())
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=folder / CONFIG_FILE)
+        return init_settings, env_settings, _File(settings_cls, yaml_file=folder / CONFIG_FILE)
 
     @property
     def ledger(self) -> LedgerSettings:
@@ -310,9 +324,17 @@ def problems(error: ValidationError, model: type[BaseModel], word: str = "key") 
         name = ".".join(path)
         if problem["type"] != "extra_forbidden":
             said = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] in {"model_type", "model_attributes_type"}:
+                said = f"needs keys and values of its own, not {_kind(problem['input'])}"
             yield f"{name}: {said}" if name else said
             continue
         yield unknown(word, path[-1], _keys(model, path[:-1]), within="".join(f"{part}." for part in path[:-1]))
+
+
+def _kind(value: object) -> str:
+    """What a value of a YAML file is, as its author knows it."""
+    kinds = ((bool, "true or false"), (str, "a text"), (int | float, "a number"), (list, "a list"), (dict, "a mapping"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "nothing" if value is None else "a value")
 
 
 def unknown(word: str, name: str, known: Iterable[str], *, within: str = "") -> str:

@@ -21,7 +21,8 @@ def document(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise Invalid(f"{path} can't be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise Invalid(f"{path} holds no mapping of keys to values.")
+        what = "is empty" if content is None else f"holds a {'list' if isinstance(content, list) else 'single value'}"
+        raise Invalid(f"{path} {what}; keys and values are needed, like `key: value`.")
     return content
 
 

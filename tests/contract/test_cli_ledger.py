@@ -335,3 +335,19 @@ def test_a_light_start_imports_nothing_big():
         "yaml",
     }
     assert not heavy & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- 1", "holds a list; keys and values are needed"),
+        ("hello", "holds a single value; keys and values are needed"),
+        ("", "is empty; keys and values are needed"),
+    ],
+)
+@pytest.mark.parametrize("command", [("policy", "set"), ("pricing", "import")])
+def test_a_file_without_keys_and_values_is_told_as_such(initialised, command, text, said):
+    (initialised / "file.yaml").write_text(text)
+    ended = run(*command, "file.yaml")
+    assert ended.exit_code == 1
+    assert ended.stderr.startswith(f"Error: file.yaml {said}")

@@ -50,7 +50,11 @@ def test_a_protocol_can_be_turned_off(tmp_path):
         ("receivers: {otlp: {protocols: {grp: {}}}}", "did you mean receivers.otlp.protocols.grpc?"),
         ("settle: soon", "settle: "),
         ("receivers: {otlp: {protocols: {grpc: {endpoint: 'x'}}}}", "write host:port"),
-        ("[1]", "can't be read"),
+        ("[1]", "can't be read: it holds a list; write keys and values"),
+        ("hello", "can't be read: it holds a text; write keys and values"),
+        ("0: 1", "can't be read: the key 0 is a number, not a text"),
+        ("diff: [1]", "diff: needs keys and values of its own, not a list"),
+        ("store:", "store: needs keys and values of its own, not nothing"),
         ("a: [", "can't be read"),
     ],
 )
