@@ -62,26 +62,28 @@ def usages(part: Part, owner: Sequence[int], runs: int, most_models: int) -> lis
                 with_usage[owner[place]].append(Call(place, span))
             elif not span.error:
                 unknown.append(place)
-    stand_ins = nested(part, owner, with_usage)
+    parents = frozenset(part.parent)
+    leaves = parents.isdisjoint(unknown) and all(parents.isdisjoint(map(_place, calls)) for calls in with_usage)
+    stand_ins = {} if leaves else nested(part, owner, with_usage)
     found: list[Usage] = []
     counted: list[int] = []
     for calls in with_usage:
         kept = _kept(calls, stand_ins) if len(calls) > 1 else calls
         counted += map(_place, kept)
         found.append(Usage(_summed(kept, most_models), 0, any(call.exceeds for call in kept)))
-    for place in not_layers(part, owner, unknown, counted):
+    for place in unknown if leaves else not_layers(part, owner, unknown, counted):
         found[owner[place]].calls_without_usage += 1
     return found
 
 
 def _kept(calls: list[Call], stand_ins: dict[int, list[int]]) -> list[Call]:
     """The calls of one run that count, filled in from those dropped in their favour."""
-    dropped = {call.place: stand_ins[call.place] for call in calls if call.place in stand_ins}
-    by_kind: dict[str, list[Call]] = defaultdict(list)
-    for call in calls:
-        if call.place not in dropped:
-            by_kind[call.span.kind].append(call)
+    dropped = {call.place: stand_ins[call.place] for call in calls if call.place in stand_ins} if stand_ins else {}
     if len({call.span.scope for call in calls}) > 1:
+        by_kind: dict[str, list[Call]] = defaultdict(list)
+        for call in calls:
+            if call.place not in dropped:
+                by_kind[call.span.kind].append(call)
         layers = nested_layers(calls, dropped)
         for alike in by_kind.values():
             for outer, inner in side_by_side(alike, layers):

@@ -7,9 +7,8 @@ first character (``semconv.rank_mark``), so comparing first characters compares 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from flightdeck.otel.parts import Part
 from flightdeck.otel.spans import Span, timestamp_us
@@ -28,8 +27,7 @@ class Releases(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Affiliation:
+class Affiliation(NamedTuple):
     """Release and agent of a run; an empty release is none. A ``mismatch``: the agent contradicts the release."""
 
     release_id: str
@@ -66,6 +64,17 @@ def _by_version(span: Span, agent_id: str, releases: Releases) -> str:
     return ""
 
 
+class LookedUp:
+    """A ranked field, by the name it has in a span."""
+
+    def __init__(self, field: str) -> None:
+        self.of_span: Callable[[Span], str] = attrgetter(field)
+        self.of_resource: Callable[[Span], str] = attrgetter(f"resource_{field}")
+
+
+TENANT, SESSION = LookedUp("tenant"), LookedUp("session")
+
+
 class LookUp:
     """Looks one ranked field up for the runs of a part.
 
@@ -73,11 +82,13 @@ class LookUp:
     spans in order.
     """
 
-    def __init__(self, part: Part, field: str) -> None:
-        self._of_resource: Callable[[Span], str] = attrgetter(f"resource_{field}")
+    def __init__(self, part: Part, field: LookedUp) -> None:
+        self._of_resource = field.of_resource
         self._spans = part.spans
-        self._values: list[str] = list(map(attrgetter(field), part.spans))
-        self._upwards = self._best_upwards(part) if any(self._values) else None
+        self._values: list[str] = list(map(field.of_span, part.spans))
+        different = set(self._values)
+        self._everywhere = self._values[0] if len(different) == 1 else ""
+        self._upwards = self._best_upwards(part) if len(different) > 1 else None
 
     def _best_upwards(self, part: Part) -> list[str]:
         """For each span the best text on it and its ancestors."""
@@ -92,7 +103,7 @@ class LookUp:
         """The run's value without its mark; empty if there is none."""
         of_resource = self._of_resource(self._spans[run_span])
         if self._upwards is None:
-            return of_resource[1:]
+            return _better(self._everywhere, of_resource)[1:]
         best = _better(self._upwards[run_span], of_resource)
         values = self._values
         for place in members:

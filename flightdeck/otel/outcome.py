@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
 
 from flightdeck.otel.calls import OTHER
 from flightdeck.otel.parts import Part
@@ -15,6 +16,7 @@ _FAILS_A_RUN = ACTORS | {Kind.CHAIN.value}
 _WORK = CALLS | {_TOOL}
 _NAME_ENDINGS = (".__call__", ".run", ".tool", ".invoke")
 _HANDOFF = "handoff to"
+_failed = attrgetter("error")
 
 
 def error_type(run_span: Span, spans: Sequence[Span]) -> str | None:
@@ -27,6 +29,8 @@ def error_type(run_span: Span, spans: Sequence[Span]) -> str | None:
     if run_span.run_success:
         return None
     failing: Span | None = run_span
+    if run_span.run_success is None and not any(map(_failed, spans)):
+        return None
     if run_span.run_success is None and not run_span.error:
         failing = _final_error(spans)
         if failing is None:
@@ -68,20 +72,20 @@ def tools(part: Part, owner: Sequence[int], runs: int, most_tools: int) -> list[
     names = {
         place: (owner[place], _tool_name(part.spans[place])) for place, kind in enumerate(part.kinds) if kind == _TOOL
     }
-    counts: list[Counter[str]] = [Counter() for _ in range(runs)]
-    repeated = _below_same_name(part, names)
+    counts: list[dict[str, int]] = [{} for _ in range(runs)]
+    repeated = _below_same_name(part, names) if len(names) > 1 else ()
     for place, (run, name) in names.items():
         if place not in repeated and not name.startswith(_HANDOFF):
-            counts[run][name] += 1
+            counts[run][name] = counts[run].get(name, 0) + 1
     return [_limited(counted, most_tools) for counted in counts]
 
 
-def _limited(counts: Counter[str], most: int) -> list[tuple[str, int]]:
+def _limited(counts: dict[str, int], most: int) -> list[tuple[str, int]]:
     """The tools called most, ties in order, all others as one more."""
     if len(counts) > most:
         ranked = sorted(counts, key=lambda name: (-counts[name], name))
         others = sum(counts.pop(name) for name in ranked[most - 1 :])
-        counts[OTHER] += others
+        counts[OTHER] = counts.get(OTHER, 0) + others
     return sorted(counts.items())
 
 
@@ -94,7 +98,7 @@ def _tool_name(span: Span) -> str:
 
 def _below_same_name(part: Part, names: dict[int, tuple[int, str]]) -> set[int]:
     """The tools that stand below one of the same run and name."""
-    below = _tools_below(part, names) if len(names) > 1 else {}
+    below = _tools_below(part, names)
     if not below:
         return set()
     nested = {place for places in below.values() for place in places}

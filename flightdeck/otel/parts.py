@@ -16,6 +16,7 @@ from flightdeck.otel.spans import Span
 
 _CHAIN = Kind.CHAIN.value
 _chronological = attrgetter("start_ns", "span_id")
+_flagged = attrgetter("run")
 _part_key: Callable[[Span], tuple[str, str, str]] = attrgetter("resource_release_id", "service_name", "service_version")
 _LANDED = [field.name for field in fields(Span)].index("landed_us")
 
@@ -26,13 +27,15 @@ class Part:
 
     ``parent`` holds indices, -1 for a span whose parent is absent, remote, of another part, or should be stored and is
     not. ``order`` has every index once, parents first. Links that form a cycle are cut above its first span, which
-    then has no parent. ``orphans`` are the spans whose parent should be stored and is not, also those beyond the limit.
+    then has no parent. ``root`` is the one span without a parent, above all others; -1 if there are several.
+    ``orphans`` are the spans whose parent should be stored and is not, also those beyond the limit.
     """
 
     spans: list[Span]
     kinds: list[str]
     parent: list[int]
     order: Sequence[int]
+    root: int
     orphans: list[Span]
     truncated: bool
 
@@ -90,7 +93,8 @@ def _part(spans: list[Span], stored: dict[str, Span], most_spans: int) -> Part:
         parent.append(above)
     orphans += [span for span in beyond if span.parent_id and _orphan(span, stored)]
     order: Sequence[int] = range(len(spans)) if parents_first else _parents_first(parent)
-    return Part(spans, [span.kind for span in spans], parent, order, orphans, bool(beyond))
+    root = parent.index(-1) if parent.count(-1) == 1 else -1
+    return Part(spans, [span.kind for span in spans], parent, order, root, orphans, bool(beyond))
 
 
 def _orphan(span: Span, stored: dict[str, Span]) -> bool:
@@ -140,9 +144,10 @@ def run_spans(part: Part) -> list[int]:
     kinds = part.kinds
     if GENERATIVE.isdisjoint(kinds):
         return []
-    flagged = [place for place, span in enumerate(part.spans) if span.run]
-    if flagged:
-        return flagged
+    if any(map(_flagged, part.spans)):
+        return [place for place, span in enumerate(part.spans) if span.run]
+    if part.root >= 0 and kinds[part.root] in ACTORS:
+        return [part.root]
     return _topmost(part) if ACTORS.isdisjoint(kinds) else _outermost_actors(part)
 
 
@@ -185,6 +190,8 @@ def members(part: Part, runs: Sequence[int]) -> tuple[list[int], list[list[int]]
     A span belongs to the nearest run span at or above it. A generative one without any belongs to the first run, so
     that no token is lost; others beside the run spans belong to none.
     """
+    if len(runs) == 1 and runs[0] == part.root:
+        return [0] * len(part.spans), [list(range(len(part.spans)))]
     owner = [-1] * len(part.spans)
     number = {place: n for n, place in enumerate(runs)}
     parent = part.parent

@@ -23,7 +23,7 @@ from flightdeck.models import (
     RunKind,
 )
 from flightdeck.otel.calls import ModelUsage, Usage, usages
-from flightdeck.otel.identity import Affiliation, LookUp, Releases, affiliation
+from flightdeck.otel.identity import SESSION, TENANT, Affiliation, LookUp, Releases, affiliation
 from flightdeck.otel.outcome import error_type, tools
 from flightdeck.otel.parts import Part, collapsed, divided, members, run_spans
 from flightdeck.otel.semconv import ACTORS, CALLS, GENERATIVE, Kind
@@ -165,7 +165,7 @@ def _add_runs(part: Part, releases: Releases, options: Options, result: Assembly
     owner, held = members(part, found)
     used = usages(part, owner, len(found), options.most_models)
     called = tools(part, owner, len(found), options.most_tools)
-    tenant, session = LookUp(part, "tenant"), LookUp(part, "session")
+    tenant, session = LookUp(part, TENANT), LookUp(part, SESSION)
     for number, place in enumerate(found):
         span = part.spans[place]
         whose = affiliation(span, releases)
@@ -202,7 +202,8 @@ def _run(
     environment: str,
 ) -> Run:
     span = part.spans[place]
-    failure = error_type(span, [part.spans[member] for member in mine])
+    members_of_run = part.spans if len(mine) == len(part.spans) else [part.spans[member] for member in mine]
+    failure = error_type(span, members_of_run)
     moment, bad_time = timestamp_us(span)
     return Run(
         run_id=_run_id(span),
@@ -233,7 +234,7 @@ def _run_id(span: Span) -> str:
 
 
 def _run_kind(kinds: Sequence[str], place: int, mine: Iterable[int]) -> RunKind:
-    if any(kinds[member] in ACTORS for member in mine):
+    if kinds[place] in ACTORS or any(kinds[member] in ACTORS for member in mine):
         return "agent"
     if kinds[place] in CALLS:
         return "llm_call"
