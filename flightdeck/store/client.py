@@ -7,6 +7,7 @@ after a fork; a forked child would hang in the engine, so it is refused instead.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import orjson
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, MaxRetryError
 
 from flightdeck.errors import FlightDeckError, Invalid, StoreUnavailable
 from flightdeck.settings import StoreSettings
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 IDLE_CLIENTS = 8
+
+# What the client and its transport log of a failed call is raised as well, and told once, where it is handled.
+for _name in ("clickhouse_connect", "urllib3.connectionpool"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 # Names of ClickHouse errors that say "these bytes can't be read": the request's fault, not the store's.
 _REFUSED = re.compile(
@@ -227,8 +232,19 @@ def _in_memory(data: bytes) -> Iterator[str]:
             yield file.name
 
 
+def _unreached(error: BaseException | None) -> MaxRetryError | None:
+    """The error below an error that says that a connection could not be made; None when that was not the reason."""
+    while error is not None and not isinstance(error, MaxRetryError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def _translated(error: Exception) -> FlightDeckError:
     """ClickHouse's error as one of ours, in one line without stack trace and version."""
+    if (lost := _unreached(error)) is not None:
+        why = str(lost.reason).rpartition("): ")[2] or str(lost)
+        where = f"{lost.pool.host}:{lost.pool.port}"
+        return StoreUnavailable(f"ClickHouse at {where} does not answer: {' '.join(why.split())[:500]}.")
     said = re.sub(r"\s*\(version [^)]*(\)[^)]*)?\)\s*$", "", " ".join(str(error).split()))[:500]
     name = str(getattr(error, "name", None) or "")
     if _REFUSED.fullmatch(name) and not _STORE.match(name):

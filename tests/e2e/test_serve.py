@@ -173,6 +173,23 @@ def test_a_bad_setting_is_one_line_that_names_the_nearest_right_one(tmp_path):
     assert ended.stderr == "Error: unknown setting default_enviroment; did you mean default_environment?\n"
 
 
+def test_a_clickhouse_that_does_not_answer_is_one_line(tmp_path):
+    (tmp_path / "flightdeck.yaml").write_text("store: {dsn: 'clickhouse://user:secret@127.0.0.1:1/db'}\n")
+    ended = flightdeck(tmp_path, "serve", *FREE_PORTS)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("Error: ClickHouse at 127.0.0.1:1 does not answer: ")
+    assert line.endswith("Connection refused.")
+    asked = flightdeck(tmp_path, "workspace", "info")
+    assert (asked.returncode, asked.stderr) == (1, f"{line}\n")
+
+
+def test_a_mistyped_variable_is_told_once_at_the_start(tmp_path):
+    with serving(tmp_path, env={"FLIGHTDECK_SETLE": "2"}) as server:
+        told = [line for line in server.lines if "SETLE" in line]
+    assert told == ["WARNING: unknown variable FLIGHTDECK_SETLE; did you mean FLIGHTDECK_SETTLE? It is ignored."]
+
+
 def test_with_a_token_every_wire_asks_for_it(tmp_path):
     token = {"FLIGHTDECK_LOCAL_API_TOKEN": "s3cret"}
     bearer = {"authorization": "Bearer s3cret"}
