@@ -22,6 +22,9 @@ from flightdeck.models import Policy
 from flightdeck.models.statistics import Statistics
 from flightdeck.models.verdict import Scope, Status, Verdict, VerdictReason, VerdictTime, VerdictWarning
 
+ADVICE = Statistics(time_check="warn")
+"""What a policy without ``statistics`` is judged by: the defaults, but nobody asked for the runs by hour."""
+
 _FAILED = ("worse_than_margin", "limit_exceeded")
 
 
@@ -30,9 +33,9 @@ def judge(evidence: Evidence, policy: Policy) -> Verdict:
 
     Args:
         evidence: both releases' runs in cells.
-        policy: without ``statistics`` the defaults hold, and the verdict is advice.
+        policy: without ``statistics`` the verdict is advice, by ``ADVICE``.
     """
-    statistics = policy.statistics or Statistics()
+    statistics = policy.statistics or ADVICE
     layout = Layout(arranged(evidence, "cells"), statistics)
     runs = series(layout.frame, moments(layout.frame, "error_rate", evidence.tariff))
     empty = [side for side, count in zip(SIDES, runs.counts, strict=True) if count == 0]

@@ -23,7 +23,7 @@ SCORE = "score:"
 """Begins the metric of a custom score; its name follows."""
 
 Estimand = Literal["mean", "geometric_mean", "p50", "p95", "p99"]
-WITH_HISTOGRAM = ("latency_ms", "tokens_per_run")
+WITH_HISTOGRAM: tuple[Literal["latency_ms"], Literal["tokens_per_run"]] = ("latency_ms", "tokens_per_run")
 """The metrics that have quantiles and a geometric mean: bins below one unit hold nothing."""
 
 MOST_GUARDRAILS = 50

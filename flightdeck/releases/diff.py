@@ -1,6 +1,7 @@
 """The diff: two releases over a window, from aggregates of the store and prices of the ledger, judged by the policy.
 
-No run leaves the store: it answers with cells, sums per release, task and tenant.
+No run leaves the store: it answers with cells, sums per release, task and tenant. 1.3's figures are of the runs that
+ended in the window; the verdict is of those that also started in it (less the policy's lag).
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flightdeck.errors import Invalid, NotFound
+from flightdeck.judge import evidence as judged
+from flightdeck.judge.gate import gate
 from flightdeck.judge.policy import Summary, evaluate
+from flightdeck.judge.verdict import judge
 from flightdeck.ledger import Ledger
+from flightdeck.ledger.looks import Pair
 from flightdeck.models import (
     Diff,
     DiffConfig,
@@ -29,9 +34,13 @@ from flightdeck.models import (
     VerdictWindows,
     Window,
 )
+from flightdeck.pricing.tariff import Tariff
+from flightdeck.releases import costs as pricing
 from flightdeck.releases import references
+from flightdeck.releases.asking import Answered, Question
 from flightdeck.releases.catalog import load_catalog
-from flightdeck.releases.costs import Costs, costs
+from flightdeck.releases.costs import BY_CATALOG, Prices
+from flightdeck.releases.drivers import explanation
 from flightdeck.releases.evidence import Evidence, Total, difference, rounded
 from flightdeck.releases.references import SIDES, Reference
 from flightdeck.store.cohort import CohortQuery
@@ -46,14 +55,31 @@ class Options:
     catalog_path: Path | None = None
 
 
-def diff(
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A diff, and all that it was made of.
+
+    Attributes:
+        diff: the answer.
+        evidence: what its verdict rests on, apart from the policy.
+        policy: what it was judged by.
+        tariffs: the prices of ``evidence``'s costs, in their order.
+    """
+
+    diff: Diff
+    evidence: judged.Evidence
+    policy: Policy
+    tariffs: Sequence[Tariff]
+
+
+def compare(
     request: DiffRequest,
     ledger: Ledger,
     evidence: Evidence,
     options: Options,
     now: datetime,
     policy: Policy | None = None,
-) -> Diff:
+) -> Compared:
     """Compares a candidate with a baseline.
 
     Args:
@@ -62,7 +88,7 @@ def diff(
         evidence: where the runs are.
         options: the workspace's.
         now: the end of the window.
-        policy: what it is judged by; the active one if not given.
+        policy: what it is judged by; the request's, else the one in force if not given.
 
     Raises:
         Invalid: an unknown release, two agents, a window that is none, or a pricing table that nobody imported.
@@ -79,8 +105,14 @@ def diff(
             f"Baseline agent_id={baseline.agent_id}, candidate agent_id={candidate.agent_id}."
         )
     windows = [_window(own, request.window, now) for own in (request.baseline_window, request.candidate_window)]
-    sides = [references.reference(side, record, ledger, now) for side, record in zip(SIDES, records, strict=True)]
+    by_catalog = request.pricing == BY_CATALOG
+    table_of = None if request.pricing is None or by_catalog else references.named(request.pricing)
+    sides = [
+        references.reference(side, record, ledger, now, table_of) for side, record in zip(SIDES, records, strict=True)
+    ]
     environment = request.environment or options.default_environment
+    rules = policy or request.policy or ledger.policies.effective(candidate.agent_id, environment).policy
+    lag_s = rules.statistics.lag_s if rules.statistics is not None else 0
     cohorts = [
         CohortQuery(
             release_ids=(record.release_id,),
@@ -89,41 +121,49 @@ def diff(
             until=window.until,
             tenant_id=request.tenant_id or None,
             task_id=request.task_id or None,
+            lag_s=lag_s,
         )
         for record, window in zip(records, windows, strict=True)
     ]
-    found = costs(sides, cohorts, ledger, evidence, load_catalog(options.catalog_path))
+    question = Question(cohorts, candidate.agent_id, evidence, rules.statistics)
+    catalog = load_catalog(options.catalog_path)
+    prices = pricing.prices(sides, question.usage_keys(), ledger, catalog, by_catalog=by_catalog)
+    answered = question.cells(prices)
+    totals = answered.totals(prices.own)
     summary = Summary(
-        baseline=found.totals[0].side(),
-        candidate=found.totals[1].side(),
+        baseline=totals[0].side(),
+        candidate=totals[1].side(),
         same_release=baseline.release_id == candidate.release_id and windows[0] == windows[1],
     )
-    rules = policy or ledger.policies.effective(candidate.agent_id, environment).policy
-    judgement = evaluate(summary, rules, options.config, now)
+    limits = evaluate(summary, rules, options.config, now)
+    looks = ledger.looks.fixed(Pair(baseline.release_id, candidate.release_id, environment))
+    grounds = answered.evidence(now, looks)
+    verdict = judge(grounds, rules)
     before, after = (VerdictWindow(since=each.since.isoformat(), until=each.until.isoformat()) for each in windows)
-    return Diff(
+    odd = answered.odd()
+    found = Diff(
         window=f"{after.since}/{after.until}" if request.candidate_window else request.window or "",
         since=after.since,
         until=after.until,
         windows=VerdictWindows(baseline=before, candidate=after),
         filters=DiffFilters(environment=environment, tenant_id=request.tenant_id, task_id=request.task_id),
-        pricing=_pricing(sides, found, ledger, now),
+        pricing=_pricing(sides, prices, answered, ledger, now),
         samples=DiffSamples(
             baseline_runs=summary.baseline.runs,
             candidate_runs=summary.candidate.runs,
             baseline_unpriced_runs=summary.baseline.unpriced_runs,
             candidate_unpriced_runs=summary.candidate.unpriced_runs,
-            confidence=judgement.confidence,
-            confidence_reason=judgement.confidence_reason,
+            confidence=limits.confidence,
+            confidence_reason=limits.confidence_reason,
         ),
-        metrics=_metrics(*found.totals),
-        policy=judgement.policy,
-        verdict=judgement.verdict,
-        data_quality=DiffQuality(
-            baseline=evidence.quality(cohorts[0], agent_id=baseline.agent_id),
-            candidate=evidence.quality(cohorts[1], agent_id=candidate.agent_id),
-        ),
+        metrics=_metrics(*totals),
+        policy=gate(rules, limits.policy, verdict),
+        verdict=verdict,
+        data_quality=DiffQuality(baseline=odd[0], candidate=odd[1]),
     )
+    if request.explain:
+        found.explanation = explanation(cohorts, prices.tariffs[prices.judged], evidence.drivers)
+    return Compared(found, grounds, rules, prices.tariffs)
 
 
 def _release(side: str, release_id: str, ledger: Ledger) -> ReleaseRecord:
@@ -143,8 +183,11 @@ def _window(own: DiffWindow | None, length: str | None, now: datetime) -> Window
         raise Invalid(str(error), field="window") from error
 
 
-def _pricing(sides: Sequence[Reference], found: Costs, ledger: Ledger, now: datetime) -> DiffPricing:
+def _pricing(
+    sides: Sequence[Reference], found: Prices, answered: Answered, ledger: Ledger, now: datetime
+) -> DiffPricing:
     baseline, candidate = sides
+    without = pricing.unpriced(found, answered.totals(found.own))
     return DiffPricing(
         baseline_provider=baseline.provider,
         baseline_version=baseline.version,
@@ -154,8 +197,8 @@ def _pricing(sides: Sequence[Reference], found: Costs, ledger: Ledger, now: date
         candidate_model=candidate.model,
         pricing_or_model_changed=references.changed(baseline, candidate),
         prices=references.prices(baseline, candidate),
-        catalog=found.catalog,
-        warnings=[*references.warnings(sides, now.astimezone(UTC).date()), *found.unpriced],
+        catalog=pricing.catalog_part(found, answered.totals(found.like)),
+        warnings=[*references.warnings(sides, now.astimezone(UTC).date()), *without],
         hints=references.hints(sides, ledger.pricing.versions()),
     )
 

@@ -5,23 +5,39 @@ Every figure is a quotient of exact integers (money in whole pico-USD), rounded 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from functools import partial
+from typing import Literal, Protocol
 
-from flightdeck.judge.cells import Cell
+from flightdeck.judge.cells import Bin, Cell
 from flightdeck.judge.policy import Side
-from flightdeck.models import DataQuality
 from flightdeck.pricing.tariff import PICO_PER_USD, Tariff, UsageKey
+from flightdeck.releases.drivers import Drivers
+from flightdeck.store import cells, drivers, histograms, quality
+from flightdeck.store.cells import CohortCells, Hourly, Wanted
+from flightdeck.store.client import Engine
 from flightdeck.store.cohort import CohortQuery
+from flightdeck.store.quality import Findings
+
+Distributed = Literal["latency_ms", "tokens_per_run"]
+"""The metrics that have a histogram."""
 
 
-class Quality(Protocol):
-    """Counts the runs of a cohort whose data is worth a second look; the agent finds those without a release."""
+class Histogram(Protocol):
+    """How a metric is distributed over the runs of a cohort."""
 
-    def __call__(self, cohort: CohortQuery, *, agent_id: str) -> DataQuality:
-        """The counts."""
+    def __call__(
+        self,
+        cohort: CohortQuery,
+        metric: Distributed,
+        seen: Sequence[Cell],
+        *,
+        by_tenant: bool,
+        by_task: bool,
+    ) -> Sequence[Bin]:
+        """The bins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +45,32 @@ class Evidence:
     """What a diff asks the store.
 
     Attributes:
-        usage_keys: which models the runs of a cohort used, and in which input tiers.
-        cells: sums of finished runs, priced by tariffs.
-        quality: counts of odd runs.
+        usage_keys: which models the runs of each release used, and in which input tiers.
+        cells: sums of runs, priced by tariffs.
+        hourly: the same by hour; asked for where the policy wants it.
+        histogram: how a metric is distributed; asked for where the policy wants quantiles.
+        findings: what assembly found that is no run; of an agent's runs without a release.
+        drivers: runs by task, model, tenant and error type; asked for where somebody wants an explanation.
     """
 
-    usage_keys: Callable[[CohortQuery], Sequence[UsageKey]]
-    cells: Callable[[CohortQuery, Sequence[Tariff]], Sequence[Cell]]
-    quality: Quality
+    usage_keys: Callable[[CohortQuery], Mapping[str, Sequence[UsageKey]]]
+    cells: Callable[[CohortQuery, Sequence[Tariff], Wanted], CohortCells]
+    hourly: Callable[[CohortQuery, Sequence[Tariff], Wanted, Sequence[Cell]], Hourly]
+    histogram: Histogram
+    findings: Callable[[CohortQuery, str], Findings]
+    drivers: Drivers
+
+    @classmethod
+    def of(cls, engine: Engine) -> Evidence:
+        """What a store answers."""
+        return cls(
+            usage_keys=partial(cells.usage_keys, engine),
+            cells=partial(cells.cells, engine),
+            hourly=partial(cells.hourly, engine),
+            histogram=partial(histograms.histogram, engine),
+            findings=partial(quality.findings, engine),
+            drivers=Drivers(partial(drivers.groups, engine), partial(drivers.examples, engine)),
+        )
 
 
 @dataclass(frozen=True, slots=True)

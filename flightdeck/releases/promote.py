@@ -31,7 +31,7 @@ from flightdeck.models import (
 )
 from flightdeck.models.decisions import Action
 from flightdeck.releases import record
-from flightdeck.releases.diff import Options, diff
+from flightdeck.releases.diff import Options, compare
 from flightdeck.releases.evidence import Evidence
 
 FIRST = "first promotion: no promoted baseline for agent/environment"
@@ -280,7 +280,7 @@ class Promotions:
         policy = self._ledger.policies.effective(release.agent_id, environment).policy
         if seen is None:
             passed = PolicyResult(passed=True, reasons=[FIRST], evaluated_at=now)
-            return _Judged(passed, {"format": record.FORMAT, "policy": record.plain(policy), "asked": []})
+            return _Judged(passed, {"format": record.FORMAT, "policy": record.plain(policy)})
         wanted = DiffRequest(
             baseline_release_id=seen.release_id,
             candidate_release_id=release.release_id,
@@ -288,14 +288,13 @@ class Promotions:
             environment=environment,
         )
         _checked(window, now)
-        recorder = record.Recorder(self._evidence())
-        found = diff(wanted, self._ledger, recorder.evidence(), self._rules.diff, now, policy)
-        return _Judged(found.policy, record.document(recorder, wanted, found, policy, self._rules.diff))
+        found = compare(wanted, self._ledger, self._evidence(), self._rules.diff, now, policy)
+        return _Judged(found.diff.policy, record.document(found, wanted, self._rules.diff.config))
 
     def _unjudged(self, error: FlightDeckError) -> _Judged:
         reason = f"not evaluated: {error.message}"
         failed = PolicyResult(passed=False, reasons=[reason], evaluated_at=self._now())
-        return _Judged(failed, {"format": record.FORMAT, "asked": [], "error": str(error)})
+        return _Judged(failed, {"format": record.FORMAT, "error": str(error)})
 
     # --- order ------------------------------------------------------------------------------------------
 

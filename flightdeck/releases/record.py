@@ -1,103 +1,80 @@
-"""The evidence of a decision: what the store was asked and what it answered, kept so that it can be judged again."""
+"""The grounds of a decision: what it was judged on, kept in the ledger or exported, so that it can be judged again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from datetime import datetime
+import base64
+import binascii
+import zlib
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
-from flightdeck.judge.cells import Cell, folded
-from flightdeck.ledger import Ledger
-from flightdeck.models import DataQuality, Diff, DiffConfig, DiffRequest, Policy
-from flightdeck.pricing.tariff import UsageKey
-from flightdeck.releases.diff import Options, diff
-from flightdeck.releases.evidence import Evidence
+from flightdeck.errors import Invalid, TooLarge
+from flightdeck.judge.evidence import Evidence
+from flightdeck.models import DiffConfig, DiffRequest
+from flightdeck.releases.diff import Compared
 
-FORMAT = 1
+FORMAT = 2
+"""Of these documents. In format 1 there is no ``evidence``, but what the store was ``asked`` and answered."""
 LARGEST_INTEGER = 2**53 - 1
 """Larger integers (money in pico-USD, squares) are kept as text: canonical JSON, and many readers, would round them."""
 
-MANY_CELLS = 20_000
-"""Cells up to which all are kept; beyond, tenants and tasks are merged until there are fewer."""
-KEPT_TENANTS = 200
-KEPT_TASKS = 20
-
-ANSWERS: dict[str, TypeAdapter[Any]] = {
-    "usage_keys": TypeAdapter(list[UsageKey]),
-    "cells": TypeAdapter(list[Cell]),
-    "quality": TypeAdapter(DataQuality),
-}
-"""How each question's answer is read back."""
+PACKED = "zlib:"
+"""Begins evidence that is compressed, and base64."""
+PACK_FROM = 256 * 1024
+"""Characters from which on evidence is compressed."""
+LARGEST = 256 * 1024 * 1024
+"""Bytes that compressed evidence may grow to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorder:
-    """Evidence that remembers what it was asked and what it answered."""
-
-    source: Evidence
-    asked: list[dict[str, Any]] = field(default_factory=list)
-
-    def evidence(self) -> Evidence:
-        """The source, listened to."""
-        return Evidence(**{one.name: self._listened(one.name) for one in fields(Evidence)})
-
-    def _listened(self, question: str) -> Callable[..., Any]:
-        ask = getattr(self.source, question)
-
-        def listened(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the question's are
-            answer = ask(*arguments, **named)
-            entry: dict[str, Any] = {"question": question, "arguments": plain([*arguments, *named.values()])}
-            kept = answer
-            if question == "cells" and len(answer) > MANY_CELLS:
-                kept = folded(answer, most_tenants=KEPT_TENANTS, most_tasks=KEPT_TASKS)
-                entry["merged_from"] = len(answer)
-            self.asked.append({**entry, "answer": plain(kept)})
-            return answer
-
-        return listened
-
-
-def document(recorder: Recorder, request: DiffRequest, found: Diff, policy: Policy, options: Options) -> dict[str, Any]:
-    """All that a decision was judged on, as JSON: the runs' cells with their prices, the policy, the whole answer."""
-    answer: dict[str, Any] = plain(found)
+def document(compared: Compared, request: DiffRequest, config: DiffConfig) -> dict[str, Any]:
+    """All that a diff was judged on, as JSON: the runs' cells, their prices, the policy, and the whole answer."""
     return {
         "format": FORMAT,
         "request": plain(request),
-        "as_of": found.policy.evaluated_at.isoformat(),
-        "policy": plain(policy),
-        "config": plain(options.config),
-        "asked": recorder.asked,
-        "diff": answer,
+        "as_of": compared.evidence.as_of,
+        "policy": plain(compared.policy),
+        "config": plain(config),
+        "prices": [plain(tariff) for tariff in compared.tariffs],
+        "evidence": packed(compared.evidence.to_json()),
+        "diff": plain(compared.diff),
     }
 
 
-def judged_again(evidence: dict[str, Any], ledger: Ledger) -> Diff:
-    """The same question, answered by the recorded cells instead of the store.
+def kept_evidence(document: Mapping[str, Any]) -> Evidence | None:
+    """The evidence of a document; None where it has none.
 
-    ``ledger`` is asked for the two releases and their pricing tables, for the answer's sake only: costs are recorded.
+    Raises:
+        Invalid: it can't be read.
+        TooLarge: it unpacks to more than ``LARGEST`` bytes.
     """
-    left: dict[str, list[Any]] = {name: [] for name in ANSWERS}
-    for entry in evidence["asked"]:
-        left[entry["question"]].append(ANSWERS[entry["question"]].validate_python(entry["answer"]))
+    text = document.get("evidence")
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise Invalid("The evidence can't be read: it must be a text.")
+    return Evidence.from_json(_unpacked(text))
 
-    def answered(question: str) -> Callable[..., Any]:
-        def answer(*_: object, **__: object) -> Any:  # noqa: ANN401 - whatever was answered
-            return left[question].pop(0)
 
-        return answer
+def packed(text: str) -> str:
+    """Long texts compressed: a string keeps every digit of them in any JSON."""
+    if len(text) < PACK_FROM:
+        return text
+    return PACKED + base64.b64encode(zlib.compress(text.encode(), 6)).decode()
 
-    return diff(
-        DiffRequest.model_validate(evidence["request"]),
-        ledger,
-        Evidence(**{name: answered(name) for name in ANSWERS}),
-        Options(DiffConfig.model_validate(evidence["config"]), evidence["request"]["environment"]),
-        datetime.fromisoformat(evidence["as_of"]),
-        Policy.model_validate(evidence["policy"]),
-    )
+
+def _unpacked(text: str) -> bytes:
+    if not text.startswith(PACKED):
+        return text.encode()
+    try:
+        unpack = zlib.decompressobj()
+        found = unpack.decompress(base64.b64decode(text.removeprefix(PACKED), validate=True), LARGEST)
+    except (zlib.error, binascii.Error) as error:
+        raise Invalid(f"The evidence can't be read: {error}") from error
+    if unpack.unconsumed_tail:
+        raise TooLarge(f"The evidence is larger than {LARGEST:,} bytes.")
+    return found
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - anything to JSON

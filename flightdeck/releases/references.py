@@ -43,8 +43,23 @@ class Reference:
     source: Source
 
 
-def reference(side: str, record: ReleaseRecord, ledger: Ledger, now: datetime) -> Reference:
-    """Looks up the pricing table that a release refers to.
+def named(pricing: str) -> tuple[str, str]:
+    """Provider and version of a table that somebody names as ``provider/version``.
+
+    Raises:
+        Invalid: it is not of that form.
+    """
+    provider, slash, version = pricing.partition("/")
+    if not (provider and slash and version):
+        hint = "For example openai/2026-11, or catalog."
+        raise Invalid(f"pricing {pricing[:100]!r} names no table: write provider/version.", hint=hint, field="pricing")
+    return provider, version
+
+
+def reference(
+    side: str, record: ReleaseRecord, ledger: Ledger, now: datetime, table_of: tuple[str, str] | None = None
+) -> Reference:
+    """Looks up the pricing table that a release refers to, or another one (``table_of``: its provider and version).
 
     A version of the default prices (``genai-prices-…``, or one that 1.3 brought along) needs no import.
 
@@ -52,11 +67,9 @@ def reference(side: str, record: ReleaseRecord, ledger: Ledger, now: datetime) -
         Invalid: the table was never imported.
     """
     spec = ReleaseArtifact.model_validate(record.artifact_json).spec
-    provider, version, model = (
-        spec.pricing_reference.provider,
-        spec.pricing_reference.pricing_version,
-        spec.runtime.model,
-    )
+    own = spec.pricing_reference
+    provider, version = table_of or (own.provider, own.pricing_version)
+    model = spec.runtime.model
     table = ledger.pricing.find(provider, version)
     if table is not None:
         entry = entry_of(table, model, defaults)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from flightdeck.app import App
 from flightdeck.models import Diff, DiffRequest
-from flightdeck.releases.diff import Options
-from flightdeck.releases.diff import diff as compare
+from flightdeck.releases import record
+from flightdeck.releases.diff import Options, compare
 from flightdeck.releases.evidence import Evidence
-from flightdeck.store import cells, runs
+from flightdeck.settings import unknown
+
+MOST_NAMED = 10
+LONGEST_NAME = 100
 
 
 def router(app: App) -> APIRouter:
@@ -24,15 +27,28 @@ def router(app: App) -> APIRouter:
     def diff(wanted: DiffRequest, request: Request) -> Any:  # noqa: ANN401 - FastAPI checks against Diff
         """Compares baseline and candidate. The read rule holds; a body that can't be read is told first."""
         app.access.read(request.headers.get("authorization"))
-        return compare(wanted, app.ledger(), evidence(app), options(app), datetime.now(UTC))
+        compared = compare(wanted, app.ledger(), evidence(app), options(app), datetime.now(UTC))
+        found = compared.diff
+        if wanted.include_evidence:
+            found.evidence = record.document(compared, wanted, app.settings.diff)
+        found.warnings += _ignored(wanted)
+        return found
 
     return routes
 
 
+def _ignored(wanted: DiffRequest) -> Iterator[str]:
+    """Unknown keys of a request, as warnings: who writes ``tenant`` for ``tenant_id`` compares all tenants."""
+    strangers = sorted(wanted.model_extra or ())
+    for name in strangers[:MOST_NAMED]:
+        yield f"ignored: {unknown('key', name[:LONGEST_NAME], DiffRequest.model_fields)}"
+    if len(strangers) > MOST_NAMED:
+        yield f"ignored: {len(strangers) - MOST_NAMED} more unknown keys"
+
+
 def evidence(app: App) -> Evidence:
     """Where the diff finds runs."""
-    engine = app.engine()
-    return Evidence(partial(cells.usage_keys, engine), partial(cells.cells, engine), partial(runs.quality, engine))
+    return Evidence.of(app.engine())
 
 
 def options(app: App) -> Options:

@@ -29,7 +29,7 @@ def final_settings(engine: Engine) -> dict[str, Any]:
 class CohortQuery:
     """Which runs: of these releases, in one environment, that ended in ``[since, until)``, maybe of one tenant or task.
 
-    Moments have a zone.
+    Moments have a zone. ``lag_s`` counts only where runs are told apart by their start (see ``STARTED_INSIDE``).
     """
 
     release_ids: tuple[str, ...]
@@ -39,6 +39,7 @@ class CohortQuery:
     tenant_id: str | None = None
     task_id: str | None = None
     workspace: int = 0
+    lag_s: int = 0
 
     def where(self) -> str:
         """The condition on ``runs``, whatever the type of event.
@@ -64,6 +65,7 @@ class CohortQuery:
             "environment": self.environment,
             "since": bound_us(self.since),
             "until": bound_us(self.until),
+            "started_until": max(bound_us(self.until) - self.lag_s * 1_000_000, bound_us(self.since)),
             "tenant_id": self.tenant_id,
             "task_id": self.task_id,
         }
@@ -76,6 +78,18 @@ IN_WINDOW = (
     "AND timestamp < fromUnixTimestamp64Micro({until:Int64}, 'UTC')"
 )
 """Ended in ``[since, until)``, bound as Unix µs."""
+
+STARTED = (
+    "(toUnixTimestamp64Micro(runs.timestamp) "
+    "- if(runs.type = 'run_end', toInt64(ifNull(runs.latency_ms, 0)), 0) * 1000)"
+)
+"""When a run began, in Unix µs: a ``run_end`` bears the time of its end; one without a latency is taken to be short."""
+
+STARTED_INSIDE = f"{STARTED} >= {{since:Int64}} AND {STARTED} < {{started_until:Int64}}"
+"""Whether a run began in ``[since, until - lag)``: the runs of a verdict, of those that ended in the window.
+
+Kept by its end, a run that takes long is the likelier to be left out the more of a release's runs are new.
+"""
 
 
 def counted(found: Columns) -> Sequence[tuple[Any, ...]]:

@@ -8,12 +8,8 @@ from typing import Any
 
 from flightdeck.pricing.tariff import DAY_S, PriceRow, Tariff, UsageKey
 
-_KEY = "concat(toString(length(p)), ':', p, m, ':', toString(t))"
-
-
-def _key(key: UsageKey) -> str:
-    """A usage key as one text, the same as the SQL above makes."""
-    return f"{len(key.provider.encode())}:{key.provider}{key.model}:{key.input_tier}"
+_HASH = "cityHash64(p, m, t)"
+"""A usage key as a number: of so few keys as a query has, no two share one, and numbers are found faster than texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +32,10 @@ class BoundPrices:
         for at, row in enumerate(rows):
             count[first.setdefault(row.key, at)] += 1
         values = {
-            "key": [_key(key) for key in first],
+            "provider": [key.provider for key in first],
+            "model": [key.model for key in first],
+            "tier": [key.input_tier for key in first],
+            "row": list(range(1, len(rows) + 1)),
             "first": [at + 1 for at in first.values()],
             "count": count,
             "since": [row.since_us for row in rows],
@@ -55,14 +54,23 @@ class BoundPrices:
     def _bound(self, name: str, type_: str = "Int64") -> str:
         return f"{{{name}_{self.number}:Array({type_})}}"
 
+    def _price(self, name: str) -> str:
+        """The price of a bucket in row ``r``; where all rows have the same, that one."""
+        if len(set(self.parameters[f"{name}_{self.number}"])) == 1:
+            return f"{self._bound(name)}[1]"
+        return f"transform(r, {self._bound('row', 'UInt32')}, {self._bound(name)}, toInt64(0))"
+
     def columns(self) -> list[str]:
         """Of each run: the price row of each of its model rows (0: none), whether it is unpriced, its cost."""
         n = self.number
-        if not self.parameters[f"key_{n}"]:
+        if not self.parameters[f"row_{n}"]:
             return [f"1 AS unpriced_{n}", f"toInt128(0) AS cost_{n}"]
         usage = "`models.provider`, `models.model`, `models.input_tier`"
+        keys = ", ".join(
+            self._bound(*name) for name in (("provider", "String"), ("model", "String"), ("tier", "UInt8"))
+        )
         first = (
-            f"arrayMap((p, m, t) -> transform({_KEY}, {self._bound('key', 'String')}, "
+            f"arrayMap((p, m, t) -> transform({_HASH}, arrayMap((p, m, t) -> {_HASH}, {keys}), "
             f"{self._bound('first', 'UInt32')}, toUInt32(0)), {usage})"
         )
         if self.dated:
@@ -80,7 +88,7 @@ class BoundPrices:
         if any(self.parameters[f"call_{n}"]):  # rare, and a column less to read
             buckets.append(("calls", "call"))
             read.append("calls")
-        terms = " + ".join(f"toInt128({amount}) * {self._bound(price)}[r]" for amount, price in buckets)
+        terms = " + ".join(f"toInt128({amount}) * {self._price(price)}" for amount, price in buckets)
         columns = ", ".join(f"`models.{name}`" for name in read)
         cost = f"arraySum((r, {', '.join(read)}) -> {terms}, rows_{n}, {columns})"
         return [
@@ -89,10 +97,23 @@ class BoundPrices:
             f"if(unpriced_{n}, toInt128(0), {cost}) AS cost_{n}",
         ]
 
-    def sums(self) -> list[str]:
-        """Of each cell: unpriced runs, Σc and Σc²."""
+    def sums(self, *, shape: bool = False, successes: bool = False) -> list[str]:
+        """Of each cell: unpriced runs, Σc and Σc²; then the successful ones' number and Σc, then Σc³ and the largest c.
+
+        Args:
+            shape: with the last two.
+            successes: with the two before.
+        """
         n = self.number
-        return [f"countIf(unpriced_{n})", f"sum(toInt256(cost_{n}))", f"sum(toInt256(cost_{n}) * cost_{n})"]
+        sums = [f"countIf(unpriced_{n})", f"sum(toInt256(cost_{n}))", f"sum(toInt256(cost_{n}) * cost_{n})"]
+        sums += (
+            [f"countIf(success AND NOT unpriced_{n})", f"sumIf(toInt256(cost_{n}), success)"] if successes else _NONE
+        )
+        cubes = f"sum(toFloat64(cost_{n}) * toFloat64(cost_{n}) * toFloat64(cost_{n}))"
+        return sums + ([cubes, f"max(cost_{n})"] if shape else _NONE)
+
+
+_NONE = ["NULL", "NULL"]
 
 
 def _always(row: PriceRow, since_us: int, until_us: int) -> bool:

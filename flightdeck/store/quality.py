@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from flightdeck.models import DataQuality
 from flightdeck.store.client import Engine
@@ -22,7 +22,7 @@ WHERE {where}
 GROUP BY bare
 """
 _FINDINGS = """
-SELECT kind, count() AS runs
+SELECT kind, if(kind = 'unassigned', '', release_id) AS of, count(), countIf(timestamp_us < {started_until:Int64})
 FROM findings FINAL
 ARRAY JOIN
     `found.kind` AS kind, `found.release_id` AS release_id, `found.environment` AS environment,
@@ -34,33 +34,64 @@ WHERE workspace = {workspace:UInt64} AND environment = {environment:String}
         {any_agent:Bool} OR service_name = {agent_id:String},
         release_id IN {release_ids:Array(String)}
     )
-GROUP BY kind
+GROUP BY kind, of
 """
 
 
-def quality(engine: Engine, cohort: CohortQuery, *, agent_id: str | None = None) -> DataQuality:
-    """What is odd about the runs of a cohort.
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What assembly found in a window that is counted but is no run.
 
-    Findings have no tenant or task: those of the releases, environment and window are counted. An ``unassigned`` run
-    has no release either; it counts where its service is ``agent_id`` (None: whatever its service).
+    ``unassigned`` runs have no release. Of each release: ``incomplete`` runs, those of them in ``[since, until - lag)``
+    as ``open``, and those of ``agent_mismatch``.
+    """
+
+    unassigned: int = 0
+    incomplete: Mapping[str, int] = field(default_factory=dict)
+    open: Mapping[str, int] = field(default_factory=dict)
+    agent_mismatch: Mapping[str, int] = field(default_factory=dict)
+
+    def added(self, odd: DataQuality, release_id: str) -> DataQuality:
+        """What is odd about a release's runs, with what was found of it."""
+        return odd.model_copy(
+            update={
+                "incomplete": odd.incomplete + self.incomplete.get(release_id, 0),
+                "agent_mismatch": self.agent_mismatch.get(release_id, 0),
+                "unassigned": self.unassigned,
+            }
+        )
+
+
+def findings(engine: Engine, cohort: CohortQuery, agent_id: str | None = None) -> Findings:
+    """The findings of the releases, environment and window of a cohort; they have no tenant or task.
+
+    An ``unassigned`` run counts where its service is ``agent_id`` (None: whatever its service).
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+    """
+    parameters = {**cohort.parameters(), "agent_id": agent_id or "", "any_agent": agent_id is None}
+    rows = list(engine.query(_FINDINGS, parameters).rows())
+
+    def of(kind: str, column: int = 2) -> dict[str, int]:
+        return {row[1]: row[column] for row in rows if row[0] == kind}
+
+    return Findings(of("unassigned").get("", 0), of("incomplete"), of("incomplete", 3), of("agent_mismatch"))
+
+
+def quality(engine: Engine, cohort: CohortQuery, *, agent_id: str | None = None) -> DataQuality:
+    """What is odd about the runs of a cohort of one release.
 
     Raises:
         StoreUnavailable: the store does not answer.
     """
     runs = engine.query(_RUNS.replace("{where}", cohort.where()), cohort.parameters(), final_settings(engine))
     sums = [sum(column) for column in zip(*counted(runs), strict=True)] or [0] * 5
-    parameters = {**cohort.parameters(), "agent_id": agent_id or "", "any_agent": agent_id is None}
-    found = dict(engine.query(_FINDINGS, parameters).rows())
-    open_runs, bad_time, cached_exceeds_input, calls_without_usage, truncated = sums
-    return DataQuality(
-        incomplete=open_runs + found.get("incomplete", 0),
-        bad_time=bad_time,
-        agent_mismatch=found.get("agent_mismatch", 0),
-        cached_exceeds_input=cached_exceeds_input,
-        calls_without_usage=calls_without_usage,
-        truncated=truncated,
-        unassigned=found.get("unassigned", 0),
-    )
+    odd = DataQuality.model_validate(dict(zip(_COUNTED, sums, strict=True)))
+    return findings(engine, cohort, agent_id).added(odd, cohort.release_ids[0])
+
+
+_COUNTED = ("incomplete", "bad_time", "cached_exceeds_input", "calls_without_usage", "truncated")
 
 
 @dataclass(frozen=True, slots=True)

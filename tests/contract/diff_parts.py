@@ -1,23 +1,10 @@
-"""What tests of the diff are made of: the store's answers, and releases."""
+"""What tests of the diff are made of: releases."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
 
 from flightdeck.models import ReleaseRecord
-from flightdeck.releases.evidence import Evidence
-from flightdeck.store import cells, quality
-from flightdeck.store.client import Engine
-
-
-def evidence(engine: Engine) -> Evidence:
-    """The real store, as a diff asks it."""
-    return Evidence(
-        usage_keys=partial(cells.usage_keys, engine),
-        cells=partial(cells.cells, engine),
-        quality=partial(quality.quality, engine),
-    )
 
 
 def release(

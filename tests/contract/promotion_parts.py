@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from flightdeck.judge.cells import Cell, CellCost
 from flightdeck.ledger import Ledger
-from flightdeck.models import DataQuality, DiffConfig, Policy, PricingTable, PromotionWish
-from flightdeck.pricing.tariff import PICO_PER_USD, UsageKey
+from flightdeck.models import DiffConfig, Policy, PricingTable, PromotionWish
+from flightdeck.pricing.tariff import PICO_PER_USD, Tariff, UsageKey
 from flightdeck.releases.diff import Options
+from flightdeck.releases.drivers import Drivers
 from flightdeck.releases.evidence import Evidence
 from flightdeck.releases.promote import Promotions, Rules
+from flightdeck.store.cells import CohortCells, Wanted
+from flightdeck.store.cohort import CohortQuery
+from flightdeck.store.quality import Findings
 from tests.contract.diff_parts import release
 
 POLICY = Policy(
@@ -61,12 +67,22 @@ def cell(release_id: str, usd: float, tariffs: int, runs: int = 4) -> Cell:
 
 def evidence(**usd: float) -> Evidence:
     """A store in which each of these releases has four runs that cost so much; no others have any."""
+
+    def cells(cohort: CohortQuery, tariffs: Sequence[Tariff], wanted: Wanted) -> CohortCells:
+        assert wanted == Wanted(judged=wanted.judged)
+        own = [cell(id_, usd[id_], len(tariffs)) for id_ in dict.fromkeys(cohort.release_ids) if id_ in usd]
+        return CohortCells(started=own, others=[], open_runs={}, odd={}, left_out={})
+
+    def unasked(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("asked without need")
+
     return Evidence(
-        usage_keys=lambda _: [UsageKey("openai", "m1", 0)],
-        cells=lambda cohort, tariffs: [
-            cell(id_, usd[id_], len(tariffs)) for id_ in dict.fromkeys(cohort.release_ids) if id_ in usd
-        ],
-        quality=lambda _, agent_id: DataQuality(),  # noqa: ARG005 - its name is how it is called
+        usage_keys=lambda cohort: {id_: [UsageKey("openai", "m1", 0)] for id_ in cohort.release_ids},
+        cells=cells,
+        hourly=unasked,
+        histogram=unasked,
+        findings=lambda *_: Findings(),
+        drivers=Drivers(unasked, unasked),
     )
 
 

@@ -22,11 +22,12 @@ from flightdeck.errors import Invalid
 from flightdeck.ingest.events import EventIngest
 from flightdeck.ledger import Ledger
 from flightdeck.models import Diff, DiffConfig, DiffRequest, Policy, PricingTable
-from flightdeck.releases.diff import Options, diff
+from flightdeck.releases.diff import Options, compare
+from flightdeck.releases.evidence import Evidence
 from flightdeck.settings import BatchSettings, LedgerSettings, StoreSettings
 from flightdeck.store import schema
 from flightdeck.store.client import Engine
-from tests.contract.diff_parts import evidence, release
+from tests.contract.diff_parts import release
 
 VECTORS = json.loads((Path(__file__).parents[1] / "golden/diff_vectors.json").read_text())["cases"]
 NOW = datetime.now(UTC)
@@ -91,7 +92,7 @@ class Case:
             window="7d",
         )
         options = Options(config=DiffConfig.model_validate(self.vector["diff_config"]), default_environment="local")
-        return diff(request, ledger, evidence(engine), options, datetime.now(UTC))
+        return compare(request, ledger, Evidence.of(engine), options, datetime.now(UTC)).diff
 
 
 def ingested(ledger: Ledger, engine: Engine, events: list[dict[str, Any]]) -> None:
@@ -224,8 +225,8 @@ def test_a_diff_is_1_3_s_but_for_the_deliberate_differences(vector, ledger, engi
     assert metrics.delta_error_rate == float(candidate.errors - baseline.errors)
     why = list(reasons(baseline, candidate, policy, level))
     assert (got.policy.passed, got.policy.reasons) == (not why, why)
-    no_data = any(reason.startswith("no evidence") for reason in why)
-    assert got.verdict.status == ("NODATA" if no_data else "FAIL" if why else "PASS")
+    assert (got.verdict.status == "NODATA") == (not baseline.runs or not candidate.runs)
+    assert got.verdict.gate == "legacy"
     warned = [warning.partition(":")[0] for warning in got.pricing.warnings if "left out of cost" in warning]
     sides = (("baseline", baseline), ("candidate", candidate))
     assert warned == [side for side, total in sides if total.unpriced]

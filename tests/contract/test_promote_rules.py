@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from flightdeck.errors import Blocked, Busy, Forbidden, Invalid, StoreUnavailable
-from flightdeck.models import Confirmation, DataQuality, DiffConfig, Policy, PricingTable
+from flightdeck.judge import evidence as grounds_
+from flightdeck.models import Confirmation, DiffConfig, Policy, PricingTable, Statistics
 from flightdeck.models.policy import PolicyScope
 from flightdeck.releases import promote, record
 from flightdeck.releases.diff import Options
 from flightdeck.releases.evidence import Evidence
 from flightdeck.releases.promote import Promotions, Rules
+from flightdeck.releases.rejudge import rejudge
 from tests.contract.promotion_parts import POLICY, cell, evidence, furnish, promotions, wish
 
 FIRST = "first promotion: no promoted baseline for agent/environment"
@@ -139,13 +140,13 @@ def test_a_pointer_that_moves_while_it_is_judged_makes_it_be_judged_again(furnis
     other.promote(wish("cheap"))
     asked = []
 
-    def cells(cohort, tariffs):
+    def cells(cohort, tariffs, wanted):
         asked.append(cohort.release_ids)
         if len(asked) == 1:
             other.promote(wish("same", reason="quicker"))
-        return store.cells(cohort, tariffs)
+        return store.cells(cohort, tariffs, wanted)
 
-    slow = Evidence(store.usage_keys, cells, store.quality)
+    slow = replace(store, cells=cells)
     outcome = promotions(furnished, slow).promote(wish("cheap"))
     assert outcome.baseline_release_id == "same"
     assert asked == [("cheap",), ("same", "cheap")]
@@ -156,12 +157,12 @@ def test_who_waits_too_long_for_others_is_told_to_come_back(furnished, store, mo
     own, other = promotions(furnished, store), promotions(furnished, store)
     own.promote(wish("cheap"))
 
-    def cells(cohort, tariffs):
+    def cells(cohort, tariffs, wanted):
         other.promote(wish("same"))  # always ahead
-        return store.cells(cohort, tariffs)
+        return store.cells(cohort, tariffs, wanted)
 
     with pytest.raises(Busy, match="at the same time"):
-        promotions(furnished, Evidence(store.usage_keys, cells, store.quality)).promote(wish("cheap"))
+        promotions(furnished, replace(store, cells=cells)).promote(wish("cheap"))
 
 
 # --- roll back ---
@@ -306,46 +307,63 @@ def test_a_decision_keeps_cells_prices_and_policy_and_is_judged_again_from_them(
     furnished.pricing.import_table(later, import_id="pim_2", now=datetime.now(UTC), replace=True, reason="x")
 
     kept = furnished.decisions.get(blocked.value.outcome["action_id"])["evidence"]
-    assert kept["policy"]["policy_id"] == "strict"
-    asked = {entry["question"]: entry for entry in kept["asked"]}
-    (_, tariffs) = asked["cells"]["arguments"]
-    assert tariffs[0]["rows"][0]["input"] == 10**9, "1 USD per 1,000 tokens in pico-USD per token"
-    assert [cell["runs"] for cell in asked["cells"]["answer"]] == [4, 4]
-    assert asked["cells"]["answer"][1]["costs"][0]["squares"] == str(4 * (9 * 10**12) ** 2)
+    assert (kept["format"], kept["policy"]["policy_id"]) == (2, "strict")
+    assert kept["prices"][0]["rows"][0]["input"] == 10**9, "1 USD per 1,000 tokens in pico-USD per token"
+    grounds = record.kept_evidence(kept)
+    assert [arm.cells for arm in grounds.arms] == [(cell("cheap", 1.0, 1),), (cell("dear", 9.0, 1),)]
+    assert grounds.candidate.cells[0].costs[0].squares == 4 * (9 * 10**12) ** 2 > 2**53
 
-    again = record.judged_again(kept, furnished)
+    again = rejudge(kept)
     assert again.policy.reasons == [TOO_DEAR]
-    for part in ("samples", "metrics", "policy", "verdict", "data_quality"):
-        assert record.plain(again)[part] == kept["diff"][part]
+    assert record.plain(again.verdict) == kept["diff"]["verdict"]
+    assert again.verdict.status == "INCONCLUSIVE", "four runs a side are too few for more than 1.3's limits"
 
 
-def test_every_question_to_the_store_can_be_read_back():
-    """Who adds a question to the evidence says here how its answer is read, or decisions can't be judged again."""
-    assert set(record.ANSWERS) == set(Evidence.__dataclass_fields__)
+def test_long_evidence_is_kept_compressed_and_read_back_to_the_bit():
+    cells = tuple(replace(cell("r1", 123456.789, 2), tenant_id=f"tenant {number}") for number in range(2_000))
+    own = grounds_.Arm("r1", cells), grounds_.Arm("r2", tuple(replace(one, release_id="r2") for one in cells))
+    given = grounds_.Evidence(*own, as_of="2026-11-24T12:00:00+00:00")
+    kept = record.packed(given.to_json())
+    assert kept.startswith(record.PACKED)
+    assert len(kept) < len(given.to_json()) / 10
+    assert record.kept_evidence({"evidence": kept}) == given
+    assert record.kept_evidence({"evidence": given.to_json()}) == given
 
 
-def test_answers_come_back_as_they_were_given():
-    given = [cell("r1", 123456.789, 2), cell("r2", 0.000001, 2)]
-    recorder = record.Recorder(Evidence(lambda _: [], lambda *_: given, lambda *_, **__: DataQuality(incomplete=3)))
-    heard = recorder.evidence()
-    assert heard.cells(None, []) is given
-    heard.quality(None, agent_id="a")
-    (cells, quality) = json.loads(json.dumps(recorder.asked))
-    assert record.ANSWERS["cells"].validate_python(cells["answer"]) == given
-    assert record.ANSWERS["quality"].validate_python(quality["answer"]) == DataQuality(incomplete=3)
+@pytest.mark.parametrize("text", [7, "", "{}", "zlib:", "zlib:!", "zlib:AAAA"])
+def test_evidence_that_is_none_is_told_in_one_line(text):
+    with pytest.raises(Invalid, match="evidence"):
+        record.kept_evidence({"evidence": text})
 
 
-def test_very_many_cells_are_merged_before_they_are_kept(monkeypatch):
-    monkeypatch.setattr(record, "MANY_CELLS", 100)
-    monkeypatch.setattr(record, "KEPT_TENANTS", 10)
-    monkeypatch.setattr(record, "KEPT_TASKS", 3)
-    many = [
-        replace(cell("r1", 1.0, 1), task_id=f"task {number % 15}", tenant_id=f"tenant {number}")
-        for number in range(101)
-    ]
-    recorder = record.Recorder(Evidence(lambda _: [], lambda *_: many, lambda *_, **__: DataQuality()))
-    assert recorder.evidence().cells(None, []) is many
-    (kept,) = recorder.asked
-    assert kept["merged_from"] == 101
-    assert len(kept["answer"]) <= 2 * 10 * 4
-    assert sum(each["runs"] for each in kept["answer"]) == sum(each.runs for each in many)
+def test_the_gate_of_the_policy_decides_promotions(furnished, store):
+    """Cheap against same: 1.3's limits pass, the verdict lacks runs."""
+    promotions(furnished, store).promote(wish("cheap"))
+    verdicts = {}
+    for gate, allow in (("legacy", "block"), ("verdict", "block"), ("both", "block"), ("both", "allow")):
+        statistics = Statistics(gate=gate, on_inconclusive=allow, time_check="off")
+        furnished.policies.set(POLICY.model_copy(update={"statistics": statistics}), now=datetime.now(UTC))
+        try:
+            verdicts[gate, allow] = promotions(furnished, store).promote(wish("cheap")).policy.passed
+        except Blocked as error:
+            verdicts[gate, allow] = error.reasons[0].partition(":")[0]
+    assert verdicts == {
+        ("legacy", "block"): True,
+        ("verdict", "block"): "verdict INCONCLUSIVE",
+        ("both", "block"): "verdict INCONCLUSIVE",
+        ("both", "allow"): True,
+    }
+
+
+def test_decisions_of_earlier_versions_can_still_be_read(furnished, store):
+    """Format 1 kept the store's answers, and only 1.3's limits were judged."""
+    own = promotions(furnished, store)
+    own.promote(wish("cheap"))
+    with pytest.raises(Blocked) as blocked:
+        own.promote(wish("dear"))
+    kept = furnished.decisions.get(blocked.value.outcome["action_id"])["evidence"]
+    before = {key: kept[key] for key in ("request", "as_of", "policy", "config", "diff")}
+    before |= {"format": 1, "asked": [{"question": "usage_keys", "arguments": [], "answer": []}]}
+    before["diff"]["verdict"] = {"status": "FAIL", "reasons": [], "warnings": []}
+    again = rejudge(before)
+    assert (again.policy.reasons, again.verdict.status, again.verdict.gate) == ([TOO_DEAR], "FAIL", None)

@@ -13,14 +13,12 @@ from flightdeck.judge import means, quantiles
 from flightdeck.judge.cells import Bin
 from flightdeck.judge.comparison import Comparison, compare
 from flightdeck.judge.critical import Critical, mixture_critical, mixture_tail, normal_quantile, student_critical
-from flightdeck.judge.gate import blocks
 from flightdeck.judge.holm import holm
 from flightdeck.judge.needed import power_quantile, variance_needed
 from flightdeck.judge.proportions import Share, difference_limits, difference_z, ratio_limits, ratio_z, wilson
 from flightdeck.judge.rules import Rules
 from flightdeck.judge.series import Frame, moments, series
 from flightdeck.judge.successes import Spending, cost_per_success
-from flightdeck.models import Policy
 from flightdeck.models.statistics import Guardrail, Statistics
 from tests.golden import stats as vectors
 from tests.judging import Ran, cells, histogram
@@ -323,29 +321,3 @@ def test_runs_needed_are_those_of_the_design(
 
 def test_the_simulations_formulas_are_the_judges() -> None:
     agreement.check(np.random.default_rng(20261124), 2)
-
-
-# --- gate ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("statistics", "limits_passed", "status", "blocked"),
-    [
-        (None, True, "FAIL", False),
-        (None, False, "PASS", True),
-        ({"gate": "legacy"}, True, "FAIL", False),
-        ({"gate": "verdict"}, False, "PASS", False),
-        ({"gate": "verdict"}, True, "FAIL", True),
-        ({"gate": "both"}, True, "PASS", False),
-        ({"gate": "both"}, False, "PASS", True),
-        ({}, True, "INCONCLUSIVE", True),
-        ({"on_inconclusive": "allow"}, True, "INCONCLUSIVE", False),
-        ({"on_inconclusive": "allow"}, True, "NODATA", True),
-        ({"on_inconclusive": "allow"}, True, "FAIL", True),
-    ],
-)
-def test_the_gate_blocks_by_the_policy(
-    statistics: dict | None, limits_passed: bool, status: str, blocked: bool
-) -> None:
-    policy = Policy.model_validate({"statistics": statistics})
-    assert blocks(policy, limits_passed=limits_passed, status=status) == blocked  # type: ignore[arg-type]
