@@ -134,9 +134,10 @@ def _shown(answer: Answer, output: str, question: dict[str, Any]) -> str:
     said = rendered(judged, output)
     if output != "text":
         return said
-    policy = answer["policy"]
-    blocks = [] if policy["passed"] else ["", "A promotion would be blocked by the policy:"]
-    blocks += [f"- {reason}" for reason in policy["reasons"]]
+    others = [] if answer["policy"]["passed"] else judged.blocked_by_others
+    blocks = (
+        ["", "A promotion would be blocked by the policy:", *(f"- {reason}" for reason in others)] if others else []
+    )
     about = (
         f"{judged.candidate} against {judged.baseline} in {judged.environment}, {answer['since']} .. {answer['until']}"
     )

@@ -21,6 +21,9 @@ FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 15.0
 CONCLUSIVE = ("PASS", "FAIL")
 
+_FAR_H = 24 * 90
+"""Hours from which on no day is named: nobody waits so long."""
+
 Answer = dict[str, Any]
 Result = TypeVar("Result")
 
@@ -132,8 +135,8 @@ def _missing(verdict: dict[str, Any], left: float) -> str:
         return ""
     if needed.hours is None:
         return more_runs(needed)
-    there = datetime.now(UTC) + timedelta(hours=min(needed.hours, 24 * 365))
+    there = datetime.now(UTC) + timedelta(hours=min(needed.hours, _FAR_H))
+    when = f"{there:%H:%M} UTC" if needed.hours < 24 else f"{there:%Y-%m-%d}" if needed.hours < _FAR_H else "too late"
     late = ", after the wait is over" if 3600 * needed.hours > left else ""
-    when = f"{there:%H:%M} UTC" if needed.hours < 24 else f"{there:%Y-%m-%d}"
     counts = f"about {needed.baseline:,} and {needed.candidate:,} more are needed"
     return f"{counts}, there in {duration(3600 * needed.hours)} at this rate ({when}{late})"

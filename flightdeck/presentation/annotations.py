@@ -30,9 +30,8 @@ def _lines(judged: Judged) -> Iterator[str]:
     yield command(level, f"FlightDeck: {verdict.status}", summary)
     for reason in islice(verdict.reasons, MOST):
         yield command(level, f"FlightDeck: {reason.metric or reason.code}", reason.message)
-    said = {reason.message for reason in verdict.reasons}
     if judged.policy is not None and not judged.policy.passed:
-        for message in islice((message for message in judged.policy.reasons if message not in said), MOST):
+        for message in islice(judged.blocked_by_others, MOST):
             yield command("error", "FlightDeck: policy", message)
     for warning in islice(verdict.warnings, MOST):
         yield command("notice", f"FlightDeck: {warning.code}", warning.message)

@@ -48,6 +48,15 @@ class Judged:
         return cls(baseline, candidate, diff.filters.environment, diff.verdict, diff.policy, diff.explanation)
 
     @property
+    def blocked_by_others(self) -> list[str]:
+        """Why the policy blocks, apart from what the verdict itself says."""
+        if self.policy is None:
+            return []
+        said = {f"verdict {self.verdict.status}: {reason.message}" for reason in self.verdict.reasons}
+        said |= {reason.message for reason in self.verdict.reasons}
+        return [reason for reason in self.policy.reasons if reason not in said]
+
+    @property
     def window(self) -> str:
         """The candidate's, ``since .. until``; "" when unknown."""
         time = self.verdict.time
@@ -103,10 +112,11 @@ def drivers(explanation: Explanation | None) -> list[tuple[str, list[str]]]:
     """By metric with its difference: what contributes most to it, each with runs to look at."""
     found = []
     for one in explanation.metrics if explanation is not None else ():
-        if one.difference is None or not one.drivers:
+        own = [driver for driver in one.drivers if driver.contribution]
+        if one.difference is None or not own:
             continue
         of = quantities.unit_of_effect(one.unit, relative=False)
-        most = sorted(one.drivers, key=lambda driver: -abs(driver.contribution))[:MOST_DRIVERS]
+        most = sorted(own, key=lambda driver: -abs(driver.contribution))[:MOST_DRIVERS]
         found.append((f"{one.metric} {signed(one.difference, of)}", [_driver(driver, of) for driver in most]))
     return found
 

@@ -63,9 +63,7 @@ def _policy(judged: Judged) -> Iterator[str]:
         return
     yield ""
     yield f"Policy: **{'PASS' if judged.policy.passed else 'FAIL'}**"
-    said = {reason.message for reason in judged.verdict.reasons}
-    own = [reason for reason in judged.policy.reasons if reason not in said]
-    if own:
+    if own := judged.blocked_by_others:
         yield ""
         for reason in own:
             yield f"- {escaped(reason)}"

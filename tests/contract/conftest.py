@@ -14,11 +14,13 @@ from flightdeck.settings import LedgerSettings, StoreSettings
 from flightdeck.store import schema
 from flightdeck.store.client import Engine
 from tests.contract.commands import run
+from tests.contract.gate_parts import Canary, canary
 from tests.former import Former, installed
 from tests.former import Unavailable as NoFormer
 from tests.postgres import Postgres, postgres
 from tests.postgres import Unavailable as NoPostgres
 from tests.served_clickhouse import ServedClickHouse, Unavailable, served
+from tests.serving import serving
 
 
 @pytest.fixture(scope="session")
@@ -114,3 +116,23 @@ def ledger(ledger_settings: LedgerSettings) -> Iterator[Ledger]:
     """An open, empty ledger."""
     with Ledger.open(ledger_settings) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def canary_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canary]:
+    """A real server with releases and runs, for the whole session: tests may add to it, not rely on being alone."""
+    folder = tmp_path_factory.mktemp("canary")
+    with serving(folder) as server:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FLIGHTDECK_URL", server.url)
+            made = canary(folder, url=server.url)
+        yield made
+
+
+@pytest.fixture
+def served_canary(canary_server: Canary, monkeypatch: pytest.MonkeyPatch) -> Canary:
+    """The releases of ``canary_server``, which commands talk to; no other settings in the environment."""
+    for name in [name for name in os.environ if name.startswith("FLIGHTDECK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FLIGHTDECK_URL", canary_server.url)
+    return canary_server

@@ -68,6 +68,7 @@ class Canary:
     good: str
     slow: str
     unused: str
+    url: str = ""
 
     @property
     def tolerant(self) -> str:
@@ -78,7 +79,7 @@ class Canary:
         return str(self.folder / "strict.yaml")
 
 
-def canary(folder: Path, *, runs: int = 80) -> Canary:
+def canary(folder: Path, *, runs: int = 80, url: str = "") -> Canary:
     """Made with commands, by whatever serves the workspace in the current folder."""
     (folder / "prices.yaml").write_text(TABLE)
     assert run("pricing", "import", str(folder / "prices.yaml")).exit_code == 0
@@ -91,7 +92,7 @@ def canary(folder: Path, *, runs: int = 80) -> Canary:
     assert run("runs", "ingest", str(folder / "events.jsonl")).stdout == f"Inserted {3 * runs} events\n"
     (folder / "tolerant.yaml").write_text(TOLERANT)
     (folder / "strict.yaml").write_text(STRICT)
-    return Canary(folder, **ids)
+    return Canary(folder, url=url, **ids)
 
 
 def send(url: str, events: list[Mapping[str, Any]]) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,24 +18,7 @@ from click.testing import Result
 
 from tests.contract.commands import run
 from tests.contract.gate_parts import Canary, canary, send, traffic
-from tests.serving import Server, command, environment, serving
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Canary]]:
-    """A server with runs, and the shell's variables that name it."""
-    folder = tmp_path_factory.mktemp("served")
-    with serving(folder) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FLIGHTDECK_URL", server.url)
-        yield server, canary(folder)
-
-
-@pytest.fixture
-def over_http(served: tuple[Server, Canary], monkeypatch: pytest.MonkeyPatch) -> Canary:
-    for name in [name for name in os.environ if name.startswith("FLIGHTDECK_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("FLIGHTDECK_URL", served[0].url)
-    return served[1]
+from tests.serving import command, environment, serving
 
 
 @pytest.fixture
@@ -71,8 +55,8 @@ def check_all_six(own: Canary) -> None:
     assert run("gate", own.baseline).exit_code == 2
 
 
-def test_all_exit_codes_over_http(over_http):
-    check_all_six(over_http)
+def test_all_exit_codes_over_http(served_canary):
+    check_all_six(served_canary)
 
 
 def test_all_exit_codes_in_process(in_process):
@@ -83,34 +67,34 @@ def test_all_exit_codes_in_process(in_process):
 
 
 @pytest.mark.parametrize("wrong", ["--wait=x", "--wait=1.5h", "--wait=8d", "--interval=0s", "--output=xml"])
-def test_a_wrong_option_is_exit_code_2(over_http, wrong):
-    assert gate(over_http.baseline, over_http.good, over_http.tolerant, wrong).exit_code == 2
+def test_a_wrong_option_is_exit_code_2(served_canary, wrong):
+    assert gate(served_canary.baseline, served_canary.good, served_canary.tolerant, wrong).exit_code == 2
 
 
-def test_a_server_that_was_never_there_is_told_at_once_not_waited_for(over_http, monkeypatch):
+def test_a_server_that_was_never_there_is_told_at_once_not_waited_for(served_canary, monkeypatch):
     monkeypatch.setenv("FLIGHTDECK_URL", "http://127.0.0.1:9")
-    done = gate(over_http.baseline, over_http.good, over_http.tolerant, "--wait", "1h")
+    done = gate(served_canary.baseline, served_canary.good, served_canary.tolerant, "--wait", "1h")
     assert done.exit_code == 1
     assert "No server answers at http://127.0.0.1:9" in done.stderr
 
 
-def test_a_policy_file_with_a_wrong_key_is_one_line(over_http, tmp_path):
+def test_a_policy_file_with_a_wrong_key_is_one_line(served_canary, tmp_path):
     (tmp_path / "p.yaml").write_text("max_eror_rate: 0.1\n")
-    done = gate(over_http.baseline, over_http.good, str(tmp_path / "p.yaml"))
+    done = gate(served_canary.baseline, served_canary.good, str(tmp_path / "p.yaml"))
     assert done.exit_code == 1
     assert done.stderr == "Error: Invalid policy: unknown key max_eror_rate; did you mean max_error_rate?\n"
 
 
-def test_without_a_wait_the_policy_s_own_test_is_used_and_with_one_always_the_sequential(over_http):
-    own = over_http
+def test_without_a_wait_the_policy_s_own_test_is_used_and_with_one_always_the_sequential(served_canary):
+    own = served_canary
     fixed = json.loads(gate(own.baseline, own.good, own.tolerant, "--output", "json").stdout)
     assert fixed["verdict"]["mode"] == "fixed"
     waited = json.loads(gate(own.baseline, own.good, own.tolerant, "--output", "json", "--wait", "1s").stdout)
     assert (waited["verdict"]["mode"], waited["verdict"]["status"]) == ("sequential", "PASS")
 
 
-def test_the_policy_in_force_for_the_agent_decides_when_none_is_given(over_http):
-    own = over_http
+def test_the_policy_in_force_for_the_agent_decides_when_none_is_given(served_canary):
+    own = served_canary
     assert run("policy", "set", own.strict).exit_code == 0
     assert run("policy", "set", own.tolerant, "--agent", "agent_support").exit_code == 0
     for wait in ((), ("--wait", "1s")):
@@ -120,9 +104,9 @@ def test_the_policy_in_force_for_the_agent_decides_when_none_is_given(over_http)
         assert run("gate", own.baseline, own.good, "--window", "1d", *wait).exit_code == 3
 
 
-def test_a_wait_without_statistics_in_the_policy_leaves_the_limits_as_they_are(over_http, tmp_path):
+def test_a_wait_without_statistics_in_the_policy_leaves_the_limits_as_they_are(served_canary, tmp_path):
     """The verdict is sequential; what a promotion would do is not changed by asking."""
-    own = over_http
+    own = served_canary
     (tmp_path / "p.yaml").write_text("require_high_diff_confidence: false\nmax_latency_ms: 100000\n")
     done = gate(own.baseline, own.slow, str(tmp_path / "p.yaml"), "--wait", "1s", "--output", "json")
     answer = json.loads(done.stdout)
@@ -130,20 +114,23 @@ def test_a_wait_without_statistics_in_the_policy_leaves_the_limits_as_they_are(o
     assert answer["policy"]["passed"]
 
 
-def test_the_wait_ends_after_its_time_and_said_on_stderr_what_is_missing_and_when_it_will_be_there(over_http):
-    done = gate(over_http.baseline, over_http.good, over_http.strict, "--wait", "2s", "--interval", "1s")
+def test_the_wait_ends_after_its_time_and_said_on_stderr_what_is_missing_and_when_it_will_be_there(served_canary):
+    done = gate(served_canary.baseline, served_canary.good, served_canary.strict, "--wait", "2s", "--interval", "1s")
     assert done.exit_code == 3
     first = done.stderr.splitlines()[0]
     assert re.match(
         r"\d\d:\d\d:\d\d UTC: INCONCLUSIVE with 80 and 80 runs, about [\d,]+ and [\d,]+ more are needed, ", first
     )
-    assert re.search(r"there in [\d.]+ (hours|days) at this rate \([^)]*, after the wait is over\)", first)
+    assert re.search(
+        r"there in [\d.]+ (hours|days) at this rate \((\d\d:\d\d UTC|\d{4}-\d\d-\d\d|too late), after the wait is over\)",
+        first,
+    )
     assert re.search(r"; looking again in 1 seconds, for at most 2 seconds more$", first)
     assert "Verdict: INCONCLUSIVE (sequential test" in done.stdout
 
 
-def test_looks_at_a_fixed_test_are_recorded_and_warned_of_and_sequential_ones_not(over_http):
-    own = over_http
+def test_looks_at_a_fixed_test_are_recorded_and_warned_of_and_sequential_ones_not(served_canary):
+    own = served_canary
     flags = (own.slow, own.good, own.tolerant)
     gate(*flags, "--wait", "1s")
     assert "repeated_looks" not in gate(*flags).stdout
@@ -158,8 +145,8 @@ def test_looks_at_a_fixed_test_are_recorded_and_warned_of_and_sequential_ones_no
         ("annotations", "::error title=FlightDeck%3A FAIL::"),
     ],
 )
-def test_outputs(over_http, output, begins):
-    done = gate(over_http.baseline, over_http.slow, over_http.tolerant, "--output", output)
+def test_outputs(served_canary, output, begins):
+    done = gate(served_canary.baseline, served_canary.slow, served_canary.tolerant, "--output", output)
     assert done.exit_code == 5
     assert done.stdout.startswith(begins)
 
@@ -196,13 +183,16 @@ def said(child: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(f"ended with {child.wait()} before it said {words!r}")
 
 
-def test_the_wait_ends_as_soon_as_there_are_enough_runs(served, tmp_path, monkeypatch):
-    server, own = served
-    monkeypatch.setenv("FLIGHTDECK_URL", server.url)
-    with waiting(own, env={"FLIGHTDECK_URL": server.url}) as child:
+def test_the_wait_ends_as_soon_as_there_are_enough_runs(served_canary):
+    folder = str(served_canary.folder / "good")
+    pair = [run("release", "register", folder).stdout.strip() for _ in range(2)]
+    own = replace(served_canary, baseline=pair[0], good=pair[1])
+    for release_id in pair:
+        send(own.url, traffic(release_id, 80))
+    with waiting(own, env={"FLIGHTDECK_URL": own.url}) as child:
         said(child, "INCONCLUSIVE with 80 and 80 runs")
-        for release_id in (own.baseline, own.good):
-            send(server.url, traffic(release_id, 6_000, first=1_000))
+        for release_id in pair:
+            send(own.url, traffic(release_id, 6_000, first=1_000))
         stdout, _ = child.communicate(timeout=60)
     assert child.returncode == 0
     assert "Verdict: PASS (sequential test" in stdout
@@ -230,13 +220,13 @@ def test_a_server_may_be_started_again_during_the_wait(tmp_path, monkeypatch):
             child_of.__exit__(None, None, None)
 
 
-def test_ctrl_c_is_exit_code_130_and_the_progress_of_a_terminal_is_one_line(served):
-    server, own = served
+def test_ctrl_c_is_exit_code_130_and_the_progress_of_a_terminal_is_one_line(served_canary):
+    own = served_canary
     ours, theirs = pty.openpty()
     arguments = ("gate", own.baseline, own.unused, "--policy", own.strict, "--wait", "50s")
     child = subprocess.Popen(
         command(*arguments, "--interval", "1s"),
-        env=environment({"FLIGHTDECK_URL": server.url}),
+        env=environment({"FLIGHTDECK_URL": own.url}),
         stdout=subprocess.PIPE,
         stderr=theirs,
     )

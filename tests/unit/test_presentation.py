@@ -175,7 +175,9 @@ def test_markdown_has_a_table_with_a_row_for_every_guardrail(failed):
 
 
 def test_markdown_says_what_blocks_once(failed):
-    blocked = PolicyResult(passed=False, reasons=[failed.reasons[0].message, "confidence is LOW"], evaluated_at=NOW)
+    blocked = PolicyResult(
+        passed=False, reasons=[f"verdict FAIL: {failed.reasons[0].message}", "confidence is LOW"], evaluated_at=NOW
+    )
     said = markdown(judged(failed, policy=blocked))
     assert "Policy: **FAIL**\n\n- confidence is LOW\n" in said
 
