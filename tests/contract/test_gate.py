@@ -8,6 +8,7 @@ import pty
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -121,10 +122,8 @@ def test_the_wait_ends_after_its_time_and_said_on_stderr_what_is_missing_and_whe
     assert re.match(
         r"\d\d:\d\d:\d\d UTC: INCONCLUSIVE with 80 and 80 runs, about [\d,]+ and [\d,]+ more are needed, ", first
     )
-    assert re.search(
-        r"there in [\d.]+ (hours|days) at this rate \((\d\d:\d\d UTC|\d{4}-\d\d-\d\d|too late), after the wait is over\)",
-        first,
-    )
+    when = r"(\d\d:\d\d UTC|\d{4}-\d\d-\d\d|too late)"
+    assert re.search(rf"there in [\d.]+ (hours|days) at this rate \({when}, after the wait is over\)", first)
     assert re.search(r"; looking again in 1 seconds, for at most 2 seconds more$", first)
     assert "Verdict: INCONCLUSIVE (sequential test" in done.stdout
 
@@ -149,6 +148,43 @@ def test_outputs(served_canary, output, begins):
     done = gate(served_canary.baseline, served_canary.slow, served_canary.tolerant, "--output", output)
     assert done.exit_code == 5
     assert done.stdout.startswith(begins)
+
+
+LIGHT = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("numpy", "scipy", "fastapi", "sqlalchemy", "clickhouse_connect", "chdb", "grpc"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+from flightdeck.cli.main import cli
+cli(sys.argv[1:])
+"""
+
+
+def light(own: Canary, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command where the server's packages are not installed."""
+    return subprocess.run(
+        [sys.executable, "-c", LIGHT, *arguments],
+        env=environment({"FLIGHTDECK_URL": own.url}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("output", ["text", "markdown", "junit", "annotations", "json"])
+def test_the_light_install_is_enough_for_the_gate(served_canary, output):
+    own = served_canary
+    done = light(own, "gate", own.baseline, own.slow, "--policy", own.tolerant, "--output", output, "--explain")
+    assert (done.returncode, done.stderr) == (5, "")
+    assert "FAIL" in done.stdout
+
+
+def test_judging_again_names_the_extra_where_its_packages_are_missing(served_canary):
+    done = light(served_canary, "judge", served_canary.tolerant)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: Judging needs: pip install 'flightdeck-ai[server]'\n"
 
 
 # --- waiting ---
