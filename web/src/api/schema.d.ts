@@ -995,7 +995,8 @@ export interface components {
          *
          *     ``policy`` is what blocks: 1.3's limits, and the verdict where the policy's ``statistics.gate`` says so. ``verdict``
          *     is the judge's; without ``statistics`` in the policy it is advice. ``evidence`` and ``explanation`` are there when
-         *     they were asked for. ``warnings`` name what was sent and not understood.
+         *     they were asked for. ``warnings`` name what was sent and not understood, and are left out where
+         *     there are none.
          */
         Diff: {
             /** Window */
