@@ -54,7 +54,9 @@ class FlightDeckConfigurator(_OTelSDKConfigurator):
     """Configures the SDK as the environment says; each exporter gets the processor that fits it."""
 
     def _configure(self, **kwargs: Any) -> None:  # noqa: ANN401 - the base class's signature
-        if not os.environ.get(CONFIG_FILE):
+        if os.environ.get(CONFIG_FILE):
+            kwargs.clear()  # the SDK would only warn that it takes none
+        else:
             kwargs.setdefault("export_span_processor", processor_for)
             kwargs.setdefault("export_log_record_processor", PromptLogs)
         super()._configure(**kwargs)  # type: ignore[no-untyped-call]

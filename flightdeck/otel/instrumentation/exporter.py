@@ -74,8 +74,13 @@ class RunExporter(SpanExporter):
             if exporter is not None:
                 exporter._begin()  # noqa: SLF001 - our own
 
+        def settle() -> None:
+            exporter = this()
+            if exporter is not None:
+                exporter._worker.settle()  # noqa: SLF001 - our own
+
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=begin_in_child)
+            os.register_at_fork(before=settle, after_in_child=begin_in_child)
         live.add(self)
 
     def _begin(self) -> None:

@@ -84,7 +84,10 @@ class Reporter:
     def take(self, spans: Sequence[ReadableSpan]) -> None:
         """Takes the spans of one finished trace. Nothing but the table's attributes is kept of them."""
         landed_us = int(self._now() * 1_000_000)
-        self._wait_for_releases([compact(span, self._mapper, self._own, landed_us) for span in spans])
+        mapped = [compact(span, self._mapper, self._own, landed_us) for span in spans]
+        self._waiting.append(mapped)
+        self._waiting_spans += len(mapped)
+        self._bound_waiting()
 
     def step(self, *, hurry: bool = False, timeout_s: float = TIMEOUT_S) -> None:
         """Does what is due. In a hurry that is everything, even before ``Retry-After`` has passed."""
@@ -119,9 +122,7 @@ class Reporter:
         self._waiting.clear()
         self._waiting_spans = 0
 
-    def _wait_for_releases(self, spans: list[Span]) -> None:
-        self._waiting.append(spans)
-        self._waiting_spans += len(spans)
+    def _bound_waiting(self) -> None:
         while self._waiting_spans > MOST_SPANS:
             dropped = len(self._waiting.popleft())
             self._waiting_spans -= dropped
@@ -130,7 +131,7 @@ class Reporter:
             self._losses.add(1, self._courier.trouble or QUEUE_FULL)
 
     def _keep(self) -> None:
-        """Keeps on disk the traces that wait for the server's releases."""
+        """Keeps on disk the traces that wait for the server's releases; those that are kept stand first."""
         if self._spool is not None and self._kept < len(self._waiting):
             new = list(self._waiting)[self._kept :]
             if self._spool.keep(new):
@@ -141,10 +142,11 @@ class Reporter:
         if self._spool is None or self._clock() < self._adopt_at:
             return
         self._adopt_at = self._clock() + ADOPT_EVERY_S
-        self._keep()
-        for spans in self._spool.adopted():
-            self._wait_for_releases(spans)
-            self._kept += 1
+        traces = self._spool.adopted()
+        self._waiting.extendleft(reversed(traces))
+        self._waiting_spans += sum(map(len, traces))
+        self._kept += len(traces)
+        self._bound_waiting()
         if not self._spool.empty:
             self._send_at = min(self._send_at, self._clock())
 
@@ -153,22 +155,13 @@ class Reporter:
         while self._waiting:
             spans = self._waiting.popleft()
             self._waiting_spans -= len(spans)
-            assembly = assemble(spans, self._catalogue, Options(), settled=True)
-            for finding in assembly.findings:
-                if finding.kind is FindingKind.UNASSIGNED:
-                    self._counters.runs_without_release += 1
-                    reason = (
-                        f"no release is registered for service {finding.service_name!r} version "
-                        f"{finding.service_version!r}; set FLIGHTDECK_RELEASE_ID or register it"
-                    )
-                    self._losses.add(1, self._catalogue.trouble or reason)
-                    self._log.warn(f"{reason}. Its runs are dropped")
-                elif finding.kind is FindingKind.AGENT_MISMATCH:
-                    self._counters.runs_of_another_agent += 1
-                    reason = f"release {finding.release_id} is not of agent {finding.agent_id!r}"
-                    self._losses.add(1, f"{reason}; correct FLIGHTDECK_AGENT_ID or FLIGHTDECK_RELEASE_ID")
-                    self._log.warn(f"{reason}; run dropped")
-            events += map(_encoded, assembly.runs)
+            try:
+                events += self._events_of(spans)
+            except Exception as error:  # noqa: BLE001 - a mistake of ours costs the one trace that it was about
+                self._counters.errors += 1
+                self._counters.spans_dropped += len(spans)
+                self._losses.add(1, "an error in FlightDeck itself, see the lines above")
+                self._log.warn(f"internal error, the runs of a trace are lost: {error!r}")
         if events:
             self._counters.runs += len(events)
             self._outbox.put(events)
@@ -176,6 +169,25 @@ class Reporter:
         self._kept = 0
         if self._spool is not None:
             self._spool.forget()
+
+    def _events_of(self, spans: list[Span]) -> list[bytes]:
+        """The runs of one trace, as they go on the wire."""
+        assembly = assemble(spans, self._catalogue, Options(), settled=True)
+        for finding in assembly.findings:
+            if finding.kind is FindingKind.UNASSIGNED:
+                self._counters.runs_without_release += 1
+                reason = (
+                    f"no release is registered for service {finding.service_name!r} version "
+                    f"{finding.service_version!r}; set FLIGHTDECK_RELEASE_ID or register it"
+                )
+                self._losses.add(1, self._catalogue.trouble or reason)
+                self._log.warn(f"{reason}. Its runs are dropped")
+            elif finding.kind is FindingKind.AGENT_MISMATCH:
+                self._counters.runs_of_another_agent += 1
+                reason = f"release {finding.release_id} is not of agent {finding.agent_id!r}"
+                self._losses.add(1, f"{reason}; correct FLIGHTDECK_AGENT_ID or FLIGHTDECK_RELEASE_ID")
+                self._log.warn(f"{reason}; run dropped")
+        return [_encoded(run) for run in assembly.runs]
 
     def _count_dropped(self) -> None:
         if self._outbox.dropped:

@@ -169,8 +169,14 @@ class Spool:
         if self._traces_size + len(blob) > self._most_bytes:
             return False
         try:
-            with (self._own / _TRACES).open("ab") as file:
-                file.write(blob)
+            file = os.open(self._own / _TRACES, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+            try:
+                _write(file, blob)
+            except OSError:
+                os.ftruncate(file, self._traces_size)
+                raise
+            finally:
+                os.close(file)
         except OSError as error:
             self._counters.spool_errors += 1
             self._log.warn(f"traces wait in memory, the spool {self._root} can't be written: {error.strerror or error}")

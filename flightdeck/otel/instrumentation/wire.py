@@ -68,7 +68,12 @@ def http_wire(method: str, url: str, *, body: bytes | None, headers: Mapping[str
             return Answer(response.status or 0, _read(response, until), _lower(response.headers))
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise Unreachable(str(reason) or type(error).__name__) from error
+        raise Unreachable(_line(str(reason)) or type(error).__name__) from error
+
+
+def _line(text: str) -> str:
+    """A reason that may quote what the other side sent, fit for one line of a log."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())[:200]
 
 
 def _read(response: Any, until: float) -> bytes:  # noqa: ANN401 - an HTTPResponse, or an HTTPError around one

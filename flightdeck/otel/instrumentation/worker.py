@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST_WAITING = 100_000
 """Starts and ends that may wait for the thread; later ones are dropped and counted."""
 
+START_S = 5.0
+"""How long the end may wait for a thread that is still importing what it needs: work that is due in any case."""
+
 GATHER_S = 0.2
 """How long the thread rests after it was woken, so that a busy agent wakes it five times a second at most."""
 
@@ -66,6 +69,7 @@ class Worker:
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._stop_at = math.inf
+        self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
@@ -92,12 +96,22 @@ class Worker:
     def stop(self, timeout_s: float) -> bool:
         """Posts what can be posted in time, open traces included, and ends the thread; false if it has not ended."""
         with self._starting:
-            self._stop_at = min(self._stop_at, self._clock() + timeout_s)
             thread = self._thread
+            if thread is not None:
+                self._ready.wait(START_S)
+            self._stop_at = min(self._stop_at, self._clock() + timeout_s)
         if thread is not None:
             self._rouse()
             thread.join(timeout_s + 0.5)
         return thread is None or not thread.is_alive()
+
+    def settle(self) -> None:
+        """Before a fork: waits until the thread has imported what it needs.
+
+        A child that is forked in the middle of an import finds modules that are half there, for good.
+        """
+        if self._thread is not None:
+            self._ready.wait(START_S)
 
     def _start(self) -> None:
         with self._starting:
@@ -113,8 +127,10 @@ class Worker:
     def _work(self) -> None:
         try:
             reporter = self._make_reporter()
+            self._ready.set()
         except Exception as error:  # noqa: BLE001 - an installation that lacks something must not fill the memory
             self._broken = True
+            self._ready.set()
             self._counters.spans_dropped += sum(not isinstance(item, tuple) for item in self._inbox)
             self._inbox.clear()
             self._mistake(error)
