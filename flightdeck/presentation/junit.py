@@ -11,7 +11,7 @@ from datetime import datetime
 from xml.etree import ElementTree as ET
 
 from flightdeck.models.verdict import Status, Verdict, VerdictReason
-from flightdeck.presentation.judged import Judged, Row, rows
+from flightdeck.presentation.judged import Judged, Row, method, rows
 
 SUITE = "flightdeck"
 
@@ -19,7 +19,10 @@ SUITE = "flightdeck"
 def junit(judged: Judged) -> str:
     """The document; no line end after the last line."""
     verdict = judged.verdict
-    suite = ET.Element("testsuite")
+    suite = ET.Element("testsuite", id="0", package=SUITE)
+    properties = ET.SubElement(suite, "properties")
+    for name, value in _about(judged).items():
+        ET.SubElement(properties, "property", name=name, value=_clean(value))
     found = rows(verdict)
     for row in found:
         reasons = [reason for reason in verdict.reasons if _owner(reason, found) is row]
@@ -30,7 +33,7 @@ def junit(judged: Judged) -> str:
         _case(suite, "policy", "PASS" if policy.passed else "FAIL", against, "")
     for name, value in {
         "name": f"{SUITE}: {_clean(judged.candidate)} against {_clean(judged.baseline)}",
-        "tests": str(len(suite)),
+        "tests": str(len(suite.findall("testcase"))),
         "failures": str(len(suite.findall("testcase/failure"))),
         "errors": str(len(suite.findall("testcase/error"))),
         "skipped": "0",
@@ -45,6 +48,17 @@ def junit(judged: Judged) -> str:
     root.append(suite)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True)
+
+
+def _about(judged: Judged) -> dict[str, str]:
+    return {
+        "baseline": judged.baseline,
+        "candidate": judged.candidate,
+        "environment": judged.environment,
+        "window": judged.window,
+        "verdict": judged.verdict.status,
+        "method": method(judged.verdict),
+    }
 
 
 def _case(suite: ET.Element, name: str, status: Status, reasons: list[VerdictReason], numbers: str) -> None:

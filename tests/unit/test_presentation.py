@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
 
 import pytest
 from junitparser import Error, Failure, JUnitXml
@@ -217,6 +218,19 @@ def test_junit_has_a_case_for_every_guardrail_and_limit_and_counts_them(failed):
     }
     found = suite(judged(failed))
     assert (found.tests, found.failures, found.errors) == (5, 2, 0)
+
+
+def test_junit_has_every_part_that_the_schema_of_ant_requires_in_its_order(failed):
+    (found,) = ET.fromstring(junit(judged(failed)))
+    required = {"id", "package", "name", "timestamp", "hostname", "tests", "failures", "errors", "time"}
+    assert required <= set(found.attrib) <= {*required, "skipped"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", found.attrib["timestamp"])
+    assert [part.tag for part in found] == ["properties", *["testcase"] * 5, "system-out", "system-err"]
+    about = {one.attrib["name"]: one.attrib["value"] for one in found[0]}
+    assert (about["candidate"], about["verdict"]) == ("rel_b", "FAIL")
+    for case in found.iter("testcase"):
+        assert set(case.attrib) == {"name", "classname", "time"}
+        assert all(set(one.attrib) == {"message", "type"} for one in case)
 
 
 def test_junit_gives_each_guardrail_of_one_metric_its_own_reason(failed):
