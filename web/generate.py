@@ -24,7 +24,9 @@ def types(folder: Path) -> str:
     settings = Settings(workspace=folder)
     document.write_text(json.dumps(create_app(settings, lazily=True).openapi()), encoding="utf-8")
     hatch_build.Page(WEB.parent).install_packages()
-    hatch_build.node().run(WEB, "exec", "--", "openapi-typescript", str(document), "--output", str(written))
+    # What has a default may be left out of a request; by default it would have to be sent.
+    options = ("--default-non-nullable=false", str(document), "--output", str(written))
+    hatch_build.node().run(WEB, "exec", "--", "openapi-typescript", *options)
     return written.read_text(encoding="utf-8")
 
 

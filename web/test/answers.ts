@@ -27,6 +27,10 @@ const FAILED: Diff = {
   window: "7d",
   since: "2026-11-17T18:19:25.843649+00:00",
   until: "2026-11-24T18:19:25.843649+00:00",
+  windows: {
+    baseline: { since: "2026-11-17T18:19:25.843649+00:00", until: "2026-11-24T18:19:25.843649+00:00" },
+    candidate: { since: "2026-11-17T18:19:25.843649+00:00", until: "2026-11-24T18:19:25.843649+00:00" },
+  },
   filters: { environment: "production", task_id: null, tenant_id: null },
   metrics: {
     baseline_cost_per_run_usd: 0.0009699999999999991,

@@ -903,7 +903,7 @@ export interface components {
              * Actor
              * @default http
              */
-            actor: string;
+            actor?: string;
         };
         /**
          * DataQuality
@@ -918,37 +918,37 @@ export interface components {
              * Incomplete
              * @default 0
              */
-            incomplete: number;
+            incomplete?: number;
             /**
              * Bad Time
              * @default 0
              */
-            bad_time: number;
+            bad_time?: number;
             /**
              * Agent Mismatch
              * @default 0
              */
-            agent_mismatch: number;
+            agent_mismatch?: number;
             /**
              * Cached Exceeds Input
              * @default 0
              */
-            cached_exceeds_input: number;
+            cached_exceeds_input?: number;
             /**
              * Calls Without Usage
              * @default 0
              */
-            calls_without_usage: number;
+            calls_without_usage?: number;
             /**
              * Truncated
              * @default 0
              */
-            truncated: number;
+            truncated?: number;
             /**
              * Unassigned
              * @default 0
              */
-            unassigned: number;
+            unassigned?: number;
         };
         /**
          * Deliveries
@@ -1030,7 +1030,7 @@ export interface components {
              * Enabled
              * @default false
              */
-            enabled: boolean;
+            enabled?: boolean;
             /** Catalog Version */
             catalog_version?: string | null;
             /** Baseline Slot Id */
@@ -1056,19 +1056,19 @@ export interface components {
              * @description Runs of the candidate from which on confidence is HIGH.
              * @default 500
              */
-            min_candidate_runs: number;
+            min_candidate_runs?: number;
             /**
              * Min Baseline Runs
              * @description Runs of the baseline from which on confidence is HIGH.
              * @default 500
              */
-            min_baseline_runs: number;
+            min_baseline_runs?: number;
             /**
              * Min Low Runs
              * @description Runs of either side below which confidence is LOW.
              * @default 50
              */
-            min_low_runs: number;
+            min_low_runs?: number;
         };
         /**
          * DiffFilters
@@ -1191,12 +1191,12 @@ export interface components {
              * Explain
              * @default false
              */
-            explain: boolean;
+            explain?: boolean;
             /**
              * Include Evidence
              * @default false
              */
-            include_evidence: boolean;
+            include_evidence?: boolean;
             /** Window */
             window?: string | null;
         } & {
@@ -1215,12 +1215,12 @@ export interface components {
              * Baseline Unpriced Runs
              * @default 0
              */
-            baseline_unpriced_runs: number;
+            baseline_unpriced_runs?: number;
             /**
              * Candidate Unpriced Runs
              * @default 0
              */
-            candidate_unpriced_runs: number;
+            candidate_unpriced_runs?: number;
             /**
              * Confidence
              * @enum {string}
@@ -1332,7 +1332,7 @@ export interface components {
              * @default mean
              * @enum {string}
              */
-            estimand: "mean" | "geometric_mean" | "p50" | "p95" | "p99";
+            estimand?: "mean" | "geometric_mean" | "p50" | "p95" | "p99";
             /**
              * Direction
              * @description Which way is harm. A score needs it; all other metrics are worse when higher.
@@ -1365,7 +1365,7 @@ export interface components {
              * Digest V2
              * @default
              */
-            digest_v2: string | "";
+            digest_v2?: string | "";
         };
         /**
          * Import
@@ -1377,14 +1377,14 @@ export interface components {
              * Replace
              * @default false
              */
-            replace: boolean;
+            replace?: boolean;
             /** Reason */
             reason?: string | null;
             /**
              * Actor
              * @default http
              */
-            actor: string;
+            actor?: string;
         };
         /**
          * Ingested
@@ -1416,13 +1416,13 @@ export interface components {
              * @default v1
              * @constant
              */
-            api_version: "v1";
+            api_version?: "v1";
             /**
              * Kind
              * @default WebhookList
              * @constant
              */
-            kind: "WebhookList";
+            kind?: "WebhookList";
             /** Webhooks */
             webhooks: components["schemas"]["Shown"][];
             /** Total */
@@ -1488,7 +1488,7 @@ export interface components {
              * Actor
              * @default http
              */
-            actor: string;
+            actor?: string;
         };
         /**
          * Looked
@@ -1579,7 +1579,7 @@ export interface components {
              * Policy Id
              * @default default
              */
-            policy_id: string;
+            policy_id?: string;
             /** Max Cost Per Run Usd */
             max_cost_per_run_usd?: number | null;
             /** Max Latency Ms */
@@ -1600,7 +1600,7 @@ export interface components {
              * Require High Diff Confidence
              * @default true
              */
-            require_high_diff_confidence: boolean;
+            require_high_diff_confidence?: boolean;
             statistics?: components["schemas"]["Statistics"] | null;
         };
         /**
@@ -1645,7 +1645,7 @@ export interface components {
              * Limit
              * @default 20
              */
-            limit: number;
+            limit?: number;
         };
         /**
          * PricingEntry
@@ -1718,7 +1718,7 @@ export interface components {
              * Actor
              * @default http
              */
-            actor: string;
+            actor?: string;
         };
         /**
          * Proof
@@ -1749,7 +1749,7 @@ export interface components {
              * Digest V2
              * @default
              */
-            digest_v2: string | "";
+            digest_v2?: string | "";
             artifact: components["schemas"]["ReleaseArtifact"];
             /** Environment */
             environment?: string | null;
@@ -1774,13 +1774,13 @@ export interface components {
              * @default v1
              * @constant
              */
-            api_version: "v1";
+            api_version?: "v1";
             /**
              * Kind
              * @default Release
              * @constant
              */
-            kind: "Release";
+            kind?: "Release";
             metadata: components["schemas"]["ReleaseMetadata"];
             spec: components["schemas"]["ReleaseSpec"];
         };
@@ -1795,7 +1795,7 @@ export interface components {
              * On Error
              * @default true
              */
-            on_error: boolean;
+            on_error?: boolean;
         };
         /**
          * ReleaseLine
@@ -1850,7 +1850,7 @@ export interface components {
              * Max Retries
              * @default 0
              */
-            max_retries: number;
+            max_retries?: number;
             /** Backoff Ms */
             backoff_ms?: number | null;
         };
@@ -1864,7 +1864,7 @@ export interface components {
              * @default single_model
              * @enum {string}
              */
-            strategy: "single_model" | "fallback_model";
+            strategy?: "single_model" | "fallback_model";
             fallback?: components["schemas"]["ReleaseFallback"] | null;
         };
         /**
@@ -2016,13 +2016,13 @@ export interface components {
              * @default v1
              * @constant
              */
-            api_version: "v1";
+            api_version?: "v1";
             /**
              * Type
              * @default run_end
              * @enum {string}
              */
-            type: "run_start" | "run_end";
+            type?: "run_start" | "run_end";
             /**
              * Timestamp
              * Format: date-time
@@ -2032,7 +2032,7 @@ export interface components {
              * Workspace Id
              * @default ws_local
              */
-            workspace_id: string;
+            workspace_id?: string;
             /** Agent Id */
             agent_id: string;
             /** Release Id */
@@ -2057,13 +2057,13 @@ export interface components {
              * @default agent
              * @enum {string}
              */
-            run_kind: "agent" | "chain" | "request" | "llm_call";
+            run_kind?: "agent" | "chain" | "request" | "llm_call";
             /**
              * Source
              * @default native
              * @enum {string}
              */
-            source: "native" | "otlp";
+            source?: "native" | "otlp";
             /** Scores */
             scores?: components["schemas"]["RunEventScore"][];
         };
@@ -2078,7 +2078,7 @@ export interface components {
              * Success
              * @default true
              */
-            success: boolean;
+            success?: boolean;
             /** Error Type */
             error_type?: string | null;
         };
@@ -2100,32 +2100,32 @@ export interface components {
              * Calls
              * @default 1
              */
-            calls: number;
+            calls?: number;
             /**
              * Input Tokens
              * @default 0
              */
-            input_tokens: number;
+            input_tokens?: number;
             /**
              * Cached Input Tokens
              * @default 0
              */
-            cached_input_tokens: number;
+            cached_input_tokens?: number;
             /**
              * Cache Creation Input Tokens
              * @default 0
              */
-            cache_creation_input_tokens: number;
+            cache_creation_input_tokens?: number;
             /**
              * Output Tokens
              * @default 0
              */
-            output_tokens: number;
+            output_tokens?: number;
             /**
              * Reasoning Tokens
              * @default 0
              */
-            reasoning_tokens: number;
+            reasoning_tokens?: number;
         };
         /**
          * RunEventModelUsage
@@ -2146,7 +2146,7 @@ export interface components {
              * Cached Input Tokens
              * @default 0
              */
-            cached_input_tokens: number;
+            cached_input_tokens?: number;
         };
         /**
          * RunEventRequest
@@ -2183,12 +2183,12 @@ export interface components {
              * Invocations
              * @default 0
              */
-            invocations: number;
+            invocations?: number;
             /**
              * Cost Units
              * @default 0
              */
-            cost_units: number;
+            cost_units?: number;
         };
         /**
          * RunEventUsage
@@ -2206,7 +2206,7 @@ export interface components {
              * Calls Without Usage
              * @default 0
              */
-            calls_without_usage: number;
+            calls_without_usage?: number;
         };
         /**
          * RunFilters
@@ -2323,13 +2323,13 @@ export interface components {
              * @default v1
              * @constant
              */
-            api_version: "v1";
+            api_version?: "v1";
             /**
              * Kind
              * @default Webhook
              * @constant
              */
-            kind: "Webhook";
+            kind?: "Webhook";
             /** Webhook Id */
             webhook_id: string;
             /** Url */
@@ -2360,32 +2360,32 @@ export interface components {
              * @default both
              * @enum {string}
              */
-            gate: "legacy" | "verdict" | "both";
+            gate?: "legacy" | "verdict" | "both";
             /**
              * Alpha
              * @description The chance, one-sided, of a wrong answer at the margin.
              * @default 0.05
              */
-            alpha: number;
+            alpha?: number;
             /**
              * Power
              * @description The chance of a decision for which runs needed are computed.
              * @default 0.8
              */
-            power: number;
+            power?: number;
             /**
              * Sequential
              * @description Valid however often it is looked at; needs about twice the runs.
              * @default false
              */
-            sequential: boolean;
+            sequential?: boolean;
             /**
              * On Inconclusive
              * @description What INCONCLUSIVE does to a promotion; NODATA always blocks.
              * @default block
              * @enum {string}
              */
-            on_inconclusive: "block" | "allow";
+            on_inconclusive?: "block" | "allow";
             /**
              * Cluster
              * @description tenant: runs of a tenant hang together, the verdict holds for other tenants too · fixed: for these tenants only ·
@@ -2393,7 +2393,7 @@ export interface components {
              * @default tenant
              * @enum {string}
              */
-            cluster: "tenant" | "fixed" | "none";
+            cluster?: "tenant" | "fixed" | "none";
             /**
              * Strata
              * @description What both releases are made equal in; empty: nothing.
@@ -2401,50 +2401,50 @@ export interface components {
              *       "task"
              *     ]
              */
-            strata: "task"[];
+            strata?: "task"[];
             /**
              * Min Runs
              * @description Runs with the metric that each side needs for a decision.
              * @default 30
              */
-            min_runs: number;
+            min_runs?: number;
             /**
              * Min Stratum Runs
              * @description Runs that a stratum needs on both sides to be compared.
              * @default 5
              */
-            min_stratum_runs: number;
+            min_stratum_runs?: number;
             /**
              * Min Overlap
              * @description Share of each side's runs that must lie in compared strata.
              * @default 0.8
              */
-            min_overlap: number;
+            min_overlap?: number;
             /**
              * Min Effective Clusters
              * @description Effective tenants of each side below which the verdict is about the observed tenants only.
              * @default 5
              */
-            min_effective_clusters: number;
+            min_effective_clusters?: number;
             /**
              * Lag
              * @description How long before the window's end runs must have started (30s, 20m, 2h, 1d): longer than most runs last.
              * @default 0s
              */
-            lag: string;
+            lag?: string;
             /**
              * Time Check
              * @description Whether PASS and FAIL must hold when hours of the day are made equal too.
              * @default require
              * @enum {string}
              */
-            time_check: "require" | "warn" | "off";
+            time_check?: "require" | "warn" | "off";
             /**
              * Require Concurrent
              * @description Whether windows that do not overlap make the verdict INCONCLUSIVE; else they warn.
              * @default false
              */
-            require_concurrent: boolean;
+            require_concurrent?: boolean;
             /**
              * Expected Split
              * @description Shares of traffic of baseline and candidate that were planned; far from it warns.
@@ -2474,7 +2474,7 @@ export interface components {
              *       }
              *     ]
              */
-            guardrails: components["schemas"]["Guardrail"][];
+            guardrails?: components["schemas"]["Guardrail"][];
         };
         /**
          * Subscription
@@ -2740,7 +2740,7 @@ export interface components {
              * Metric
              * @default
              */
-            metric: string;
+            metric?: string;
             /** Message */
             message: string;
         };

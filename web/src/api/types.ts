@@ -7,7 +7,10 @@ type Schemas = components["schemas"];
 /** An answer as the server sends it: a key with a default is never left out, though the schema would allow it. */
 type Whole<T> = T extends object ? { [Key in keyof T]-?: Whole<Exclude<T[Key], undefined>> } : T;
 
-export type Diff = Whole<Schemas["Diff"]>;
+/** What a diff has only where there is something to say, or where it was asked for. */
+type Sometimes = "warnings" | "explanation" | "evidence";
+
+export type Diff = Whole<Omit<Schemas["Diff"], Sometimes>> & Pick<Schemas["Diff"], Sometimes>;
 export type Policy = Schemas["Policy"];
 export type DataQuality = Schemas["DataQuality"];
 export type Status = Diff["verdict"]["status"];

@@ -4,7 +4,7 @@ import { byAgent, likelyChoice, liveIn, matching, picked, SHOWN } from "./pairin
 
 describe("the pair a person likely came for", () => {
   it("is the newest release against the one that is live", () => {
-    expect(likelyChoice(byAgent(RELEASES)[0], PROMOTED)).toEqual({
+    expect(likelyChoice(byAgent(RELEASES), PROMOTED)).toEqual({
       baseline: "rel_000000000001",
       candidate: "rel_000000000003",
     });
@@ -12,14 +12,20 @@ describe("the pair a person likely came for", () => {
 
   it("is the newest against the one before where nothing else is live", () => {
     const before = { baseline: "rel_000000000002", candidate: "rel_000000000003" };
-    expect(likelyChoice(byAgent(RELEASES)[0], [])).toEqual(before);
+    expect(likelyChoice(byAgent(RELEASES), [])).toEqual(before);
     const newest = [{ agent_id: "agent_support", environment: "local", release_id: "rel_000000000003" }];
-    expect(likelyChoice(byAgent(RELEASES)[0], newest)).toEqual(before);
+    expect(likelyChoice(byAgent(RELEASES), newest)).toEqual(before);
   });
 
   it("lacks a baseline while there is one release only", () => {
-    expect(likelyChoice(byAgent([release({})])[0], [])).toEqual({ baseline: "", candidate: "rel_000000000001" });
-    expect(likelyChoice(undefined, [])).toEqual({ baseline: "", candidate: "" });
+    expect(likelyChoice(byAgent([release({})]), [])).toEqual({ baseline: "", candidate: "rel_000000000001" });
+    expect(likelyChoice([], [])).toEqual({ baseline: "", candidate: "" });
+  });
+
+  it("is of an agent that has a pair, even if another one has the newest release", () => {
+    const alone = release({ release_id: "rel_000000000010", agent_id: "agent_new" });
+    const pair = { baseline: "rel_000000000001", candidate: "rel_000000000003" };
+    expect(likelyChoice(byAgent([alone, ...RELEASES]), PROMOTED)).toEqual(pair);
   });
 
   it("never spans two agents: picking another agent's release clears the other side", () => {

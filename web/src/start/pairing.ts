@@ -24,8 +24,12 @@ export function byAgent(releases: Release[]): Agent[] {
   return [...agents].map(([id, own]) => ({ id, releases: own }));
 }
 
-/** The newest release against what is live, or against the one before it; one release alone is no pair yet. */
-export function likelyChoice(agent: Agent | undefined, promoted: Promoted[]): Choice {
+/**
+ * The newest release against what is live, or against the one before it: of the agent with the newest release that has
+ * two; one release alone is no pair yet.
+ */
+export function likelyChoice(agents: Agent[], promoted: Promoted[]): Choice {
+  const agent = agents.find((one) => one.releases.length > 1) ?? agents[0];
   const [candidate, previous] = agent?.releases ?? [];
   if (agent === undefined || candidate === undefined) return { baseline: "", candidate: "" };
   const baseline = agent.releases.find((one) => one !== candidate && liveIn(one, promoted).length > 0) ?? previous;

@@ -79,7 +79,7 @@ function NoReleases({ again, asking }: { again: () => void; asking: boolean }) {
 }
 
 function Chooser({ releases, promoted }: { releases: Release[]; promoted: Promoted[] }) {
-  const [choice, setChoice] = useState<Choice>(() => likelyChoice(byAgent(releases)[0], promoted));
+  const [choice, setChoice] = useState<Choice>(() => likelyChoice(byAgent(releases), promoted));
   const [window, setWindow] = useState(DEFAULT_WINDOW);
   const [chosenEnvironment, setEnvironment] = useState<string | null>(null);
   const [filter, setFilter] = useState("");
@@ -198,9 +198,11 @@ function AgentReleases({ agent, promoted, choice, pick }: AgentReleasesProps) {
                     />
                   </td>
                 ))}
-                <th scope="row">{release.version}</th>
+                <th scope="row" title={release.version}>
+                  {release.version}
+                </th>
                 <td>{liveIn(release, promoted).join(", ") || <span className={classes["none"]}>–</span>}</td>
-                <td>{release.environment}</td>
+                <td title={release.environment}>{release.environment}</td>
                 <td className={classes["time"]}>{minute(release.created_at)}</td>
                 <td className="mono">{release.release_id}</td>
               </tr>
