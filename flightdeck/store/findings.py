@@ -7,26 +7,27 @@ from collections.abc import Iterable, Mapping
 import orjson
 
 from flightdeck.otel.runs import Finding
+from flightdeck.store import packed
 from flightdeck.store.client import Engine
-from flightdeck.store.runindex import INSERT_SETTINGS, key, portions
+from flightdeck.store.runindex import INSERT_SETTINGS, portions, trace_key
 from flightdeck.store.spans import TraceKey
 
 BEFORE_ALL: TraceKey = (0, "")
 """Comes before every trace."""
 
-_STORED = """
+_STORED = f"""
 SELECT workspace, trace_id, argMax(is_deleted, version) AS gone
 FROM findings
-WHERE key IN (SELECT arrayJoin({keys:Array(UInt64)}))
+WHERE key IN ({packed.KEYS})
 GROUP BY workspace, trace_id
 HAVING NOT gone
-"""
+"""  # noqa: S608 (made of constants; keys are bound)
 
 
 def replace(engine: Engine, found: Mapping[TraceKey, Iterable[Finding]], versions: Mapping[TraceKey, int]) -> None:
     """Writes what was found of each trace in place of what was found before, unless that has a higher version."""
     stored: set[TraceKey] = set()
-    for some in portions(key(trace_id) for _, trace_id in found):
+    for some in portions(trace_key(trace_id) for _, trace_id in found):
         stored.update((workspace, trace_id) for workspace, trace_id, _ in engine.query(_STORED, {"keys": some}).rows())
     lines = []
     for trace, findings in found.items():
@@ -41,7 +42,7 @@ def _line(trace: TraceKey, findings: list[Finding], version: int) -> bytes:
     workspace, trace_id = trace
     return orjson.dumps(
         {
-            "key": key(trace_id),
+            "key": trace_key(trace_id),
             "workspace": workspace,
             "trace_id": trace_id,
             "version": version,

@@ -15,7 +15,9 @@ from typing import Any
 
 import orjson
 
+from flightdeck.store import packed
 from flightdeck.store.client import Engine
+from flightdeck.store.packed import Packed
 from flightdeck.store.precedence import Place, Stored, newest
 
 WRITING = threading.Lock()
@@ -44,8 +46,12 @@ def key(run_id: str) -> int:
     >>> key(trace) == key(f"{trace}-b7ad6b7169203331"), key("a") == key("b")
     (True, False)
     """
-    text = trace_of(run_id) or run_id
-    return int.from_bytes(hashlib.sha256(text.encode(), usedforsecurity=False).digest()[:8], "little")
+    return trace_key(trace_of(run_id) or run_id)
+
+
+def trace_key(trace_id: str) -> int:
+    """The index key of what is known to be a trace id."""
+    return int.from_bytes(hashlib.sha256(trace_id.encode(), usedforsecurity=False).digest()[:8], "little")
 
 
 def trace_of(run_id: str) -> str:
@@ -54,20 +60,20 @@ def trace_of(run_id: str) -> str:
     return match[1] if match else ""
 
 
-_FIND = """
+_FIND = f"""
 SELECT
     workspace, agent_id, release_id, environment, toUnixTimestamp(hour), run_id, trace_id, version, is_deleted, source,
     type, content
 FROM run_index
-WHERE key IN (SELECT arrayJoin({keys:Array(UInt64)}))
-"""
+WHERE key IN ({packed.KEYS})
+"""  # noqa: S608 (made of constants; keys are bound)
 
 
-def portions(keys: Iterable[int]) -> Iterator[list[int]]:
+def portions(keys: Iterable[int]) -> Iterator[Packed]:
     """Distinct keys, as many at a time as one query may ask for."""
     rest = iter(sorted(set(keys)))
-    while some := list(islice(rest, KEYS_PER_QUERY)):
-        yield some
+    while some := tuple(islice(rest, KEYS_PER_QUERY)):
+        yield packed.keys(some)
 
 
 def find(engine: Engine, keys: Iterable[int]) -> dict[Place, Stored]:
@@ -86,23 +92,25 @@ def find(engine: Engine, keys: Iterable[int]) -> dict[Place, Stored]:
 
 def take_back(rows: Collection[tuple[Stored, int]]) -> Iterator[bytes]:
     """JSON lines for ``run_rows`` that take stored rows back, each with the version of what wins over it."""
-    for row, version in rows:
-        place = row.place
-        run_key = key(place.run_id)
-        yield orjson.dumps(
-            {
-                "workspace": place.workspace,
-                "agent_id": place.agent_id,
-                "release_id": place.release_id,
-                "environment": place.environment,
-                "timestamp_us": place.hour * 1_000_000,
-                "run_key": run_key,
-                "trace_key": key(row.trace_id) if row.trace_id else run_key,
-                "run_id": place.run_id,
-                "trace_id": row.trace_id,
-                "version": version,
-                "is_deleted": 1,
-                "source": row.source,
-                "type": row.type,
-            }
-        )
+    return (orjson.dumps(taken_back(row, version)) for row, version in rows)
+
+
+def taken_back(row: Stored, version: int) -> dict[str, object]:
+    """The row for ``run_rows`` that takes a stored one back; a column that is missing has its default."""
+    place = row.place
+    run_key = key(place.run_id)
+    return {
+        "workspace": place.workspace,
+        "agent_id": place.agent_id,
+        "release_id": place.release_id,
+        "environment": place.environment,
+        "timestamp_us": place.hour * 1_000_000,
+        "run_key": run_key,
+        "trace_key": trace_key(row.trace_id) if row.trace_id else run_key,
+        "run_id": place.run_id,
+        "trace_id": row.trace_id,
+        "version": version,
+        "is_deleted": 1,
+        "source": row.source,
+        "type": row.type,
+    }

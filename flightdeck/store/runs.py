@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import orjson
-
-from flightdeck.otel.runs import Assembly, Run, main_model
-from flightdeck.store import findings, runindex
+from flightdeck.otel.runs import Assembly
+from flightdeck.store import findings, runcolumns, runindex
 from flightdeck.store.client import Engine
-from flightdeck.store.eventrows import HOUR_US
 from flightdeck.store.events import EventCounts, insert_events, known
 from flightdeck.store.findings import unassigned_traces
 from flightdeck.store.pages import RunPage, RunQuery, page
-from flightdeck.store.precedence import Place, Stored, assembly_version, same_evidence, winner
+from flightdeck.store.precedence import Stored, assembly_version, same_evidence, winner
 from flightdeck.store.quality import SeenRelease, quality, unregistered
+from flightdeck.store.runcolumns import NewRun, named_by_span
 from flightdeck.store.spans import TraceKey
 
 __all__ = [
@@ -60,115 +58,66 @@ def replace(engine: Engine, traces: Sequence[TraceAssembly], *, now_us: int) -> 
         StoreUnavailable: the store does not answer.
     """
     with runindex.WRITING:
-        rows = runindex.find(engine, _keys(traces))
-        writing = _Writing(rows.values())
+        keyed = [(trace, runindex.trace_key(trace.trace_id)) for trace in traces]
+        writing = _Writing(runindex.find(engine, _keys(keyed)).values())
         versions = {
-            (trace.workspace, trace.trace_id): writing.trace(trace, assembly_version(trace.distinct_spans, now_us))
-            for trace in traces
+            (trace.workspace, trace.trace_id): writing.trace(trace, key, assembly_version(trace.distinct_spans, now_us))
+            for trace, key in keyed
         }
-        if lines := [*writing.lines, *runindex.take_back(writing.beaten)]:
-            engine.insert("run_rows", b"\n".join(lines), fmt="JSONEachRow", settings=runindex.INSERT_SETTINGS)
+        if writing.new or writing.beaten:
+            rows = runcolumns.json(writing.new, writing.beaten)
+            engine.insert("run_rows", rows, fmt="JSONColumns", settings=runindex.INSERT_SETTINGS)
         found = {(trace.workspace, trace.trace_id): trace.assembly.findings for trace in traces}
         findings.replace(engine, found, versions)
 
 
-def _keys(traces: Iterable[TraceAssembly]) -> Iterable[int]:
-    for trace in traces:
-        yield runindex.key(trace.trace_id)
+def _keys(keyed: Iterable[tuple[TraceAssembly, int]]) -> Iterator[int]:
+    for trace, key in keyed:
+        yield key
         for run in trace.assembly.runs:
-            if runindex.trace_of(run.run_id) != trace.trace_id:
+            if not named_by_span(run):
                 yield runindex.key(run.run_id)
 
 
 class _Writing:
-    """The lines of one insert, made trace by trace over the rows that are stored."""
+    """What one insert writes, trace by trace, over the rows that are stored."""
 
     def __init__(self, stored: Iterable[Stored]) -> None:
-        self.lines: list[bytes] = []
+        self.new: list[NewRun] = []
         self.beaten: list[tuple[Stored, int]] = []
         self._by_run: dict[tuple[int, str], list[Stored]] = {}
         self._by_trace: dict[TraceKey, list[Stored]] = {}
+        self._claimed: dict[tuple[int, str], NewRun] = {}
         for row in stored:
-            self._add(row)
+            self._by_run.setdefault((row.place.workspace, row.place.run_id), []).append(row)
+            if row.source == "otlp":
+                self._by_trace.setdefault((row.place.workspace, row.trace_id), []).append(row)
 
-    def _add(self, row: Stored) -> None:
-        self._by_run.setdefault((row.place.workspace, row.place.run_id), []).append(row)
-        if row.source == "otlp":
-            self._by_trace.setdefault((row.place.workspace, row.trace_id), []).append(row)
-
-    def trace(self, trace: TraceAssembly, version: int) -> int:
+    def trace(self, trace: TraceAssembly, key: int, version: int) -> int:
         """Adds a trace's runs, and takes back those of it that no longer come out; the version they got."""
-        before = list(self._by_trace.get((trace.workspace, trace.trace_id), ()))
+        before = self._by_trace.get((trace.workspace, trace.trace_id), ())
         # Two assemblies of one trace within a millisecond: the later one must still be the later one.
         version = max([version, *(row.version + 1 for row in before if same_evidence(row.version, version))])
         for run in trace.assembly.runs:
-            self._run(trace.workspace, run, version)
-        now = {run.run_id for run in trace.assembly.runs}
-        for row in before:
-            if row.live and row.place.run_id not in now and row.version < version:
-                self.beaten.append((row, version))
+            run_key = key if named_by_span(run) else runindex.key(run.run_id)
+            self._run(NewRun(trace.workspace, run, version, run_key, key))
+        if before:
+            now = {run.run_id for run in trace.assembly.runs}
+            self.beaten += (
+                (row, version) for row in before if row.live and row.place.run_id not in now and row.version < version
+            )
         return version
 
-    def _run(self, workspace: int, run: Run, version: int) -> None:
-        hour = run.timestamp_us // HOUR_US * 3600
-        place = Place(workspace, run.agent_id, run.release_id, run.environment, hour, run.run_id)
-        rows = self._by_run.get((workspace, run.run_id), ())
-        best = winner(rows)
-        if best is None or best.version <= version:
-            best = Stored(place, run.trace_id, version, True, "otlp", "run_end", b"")
-            self.lines.append(_line(workspace, run, version))
-        self.beaten += ((row, best.version) for row in rows if row.live and row.place != best.place)
-        self._add(best)
-
-
-def _line(workspace: int, run: Run, version: int) -> bytes:
-    """A run as a JSON line for ``run_rows``."""
-    models = run.models
-    provider, model = main_model(models)
-    run_key = runindex.key(run.run_id)
-    named_by_span = runindex.trace_of(run.run_id) == run.trace_id
-    return orjson.dumps(
-        {
-            "workspace": workspace,
-            "agent_id": run.agent_id,
-            "release_id": run.release_id,
-            "environment": run.environment,
-            "timestamp_us": run.timestamp_us,
-            "run_key": run_key,
-            "trace_key": run_key if named_by_span else runindex.key(run.trace_id),
-            "run_id": run.run_id,
-            "version": version,
-            "source": "otlp",
-            "run_kind": run.run_kind,
-            "workspace_id": "ws_local",
-            "tenant_id": run.tenant_id,
-            "task_id": run.task_id,
-            "session_id": run.session_id or "",
-            "trace_id": run.trace_id,
-            "span_id": run.span_id,
-            "latency_ms": run.latency_ms,
-            "success": run.success,
-            "error_type": run.error_type or "",
-            "provider": provider,
-            "model": model,
-            "input_tokens": sum(row.input for row in models),
-            "output_tokens": sum(row.output for row in models),
-            "cached_input_tokens": sum(row.cached for row in models),
-            "models.provider": [row.provider for row in models],
-            "models.model": [row.model for row in models],
-            "models.input_tier": [row.input_tier for row in models],
-            "models.calls": [row.calls for row in models],
-            "models.input": [row.input for row in models],
-            "models.cached": [row.cached for row in models],
-            "models.creation": [row.creation for row in models],
-            "models.output": [row.output for row in models],
-            "models.reasoning": [row.reasoning for row in models],
-            "tools.name": [name for name, _ in run.tools],
-            "tools.invocations": [invocations for _, invocations in run.tools],
-            "tools.cost_units": [0] * len(run.tools),
-            "calls_without_usage": run.calls_without_usage,
-            "bad_time": run.bad_time,
-            "cached_exceeds_input": run.cached_exceeds_input,
-            "truncated": run.truncated,
-        }
-    )
+    def _run(self, new: NewRun) -> None:
+        """Adds a run, unless a better row of its id is stored, and takes back its rows in other places."""
+        id_ = (new.workspace, new.run.run_id)
+        rows = self._by_run.get(id_, [])
+        if id_ in self._claimed:  # by another trace of this insert
+            rows = [*rows, self._claimed[id_].stored()]
+        best = winner(rows) if rows else None
+        if best is None or best.version <= new.version:
+            self.new.append(new)
+            self._claimed[id_] = new
+            best = new.stored() if rows else None
+        if best is not None:
+            self.beaten += ((row, best.version) for row in rows if row.live and row.place != best.place)

@@ -1,18 +1,17 @@
 """Stored spans: which traces were touched, their spans, how many they are.
 
-Ids travel as one text in base64: ten thousand of them as SQL text cost more to parse than to look up. Rows come back
-column by column and become one :class:`~flightdeck.otel.spans.Span` each.
+Rows come back column by column and become one :class:`~flightdeck.otel.spans.Span` each.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import attrgetter, itemgetter
 
 from flightdeck.otel.spans import SPAN_FIELDS, Column, Span
+from flightdeck.store import packed
 from flightdeck.store.client import Engine
 
 _span_id = attrgetter("span_id")
@@ -56,9 +55,7 @@ GROUP BY landed_us
 ORDER BY landed_us
 """
 
-_ID = "toFixedString(substring(base64Decode({ids:String}), i * 16 + 1, 16), 16)"
-_IDS = f"SELECT arrayJoin(arrayMap(i -> {_ID}, range({{count:UInt32}})))"
-_OF_TRACES = f"workspace = {{workspace:UInt32}} AND trace_id IN ({_IDS})"
+_OF_TRACES = f"workspace = {{workspace:UInt32}} AND trace_id IN ({packed.TRACE_IDS})"
 
 
 def _shown(name: str, column: Column) -> str:
@@ -160,8 +157,7 @@ def _spans(engine: Engine, sql: str, workspace: int, ids: Sequence[str]) -> dict
 
 
 def _bound(workspace: int, ids: Sequence[str]) -> Mapping[str, object]:
-    packed = base64.b64encode(bytes.fromhex("".join(ids))).decode()
-    return {"workspace": workspace, "ids": packed, "count": len(ids)}
+    return {"workspace": workspace, "ids": packed.trace_ids(ids)}
 
 
 def _portions(traces: Iterable[TraceKey]) -> Iterator[tuple[int, list[str]]]:
