@@ -119,6 +119,29 @@ spec:
 """
 
 
+def test_keys_of_a_diff_that_mean_nothing_are_named(api):
+    """1.3 ignores them, so it is no error; who writes ``tenant`` would otherwise compare the runs of all tenants."""
+    prices = {"model": "gpt-4.1-mini", "input_usd_per_1k_tokens": 1.0, "output_usd_per_1k_tokens": 2.0}
+    table = {"provider": "openai", "pricing_version": "strangers", "entries": [prices]}
+    assert api.post("/v1/pricing", json={"table": table}).status_code == 200
+    release = register(api, pricing_version="strangers")
+    wanted = {"baseline_release_id": release, "candidate_release_id": release, "window": "1d"}
+    asked = api.post("/v1/diff", json=wanted)
+    assert asked.status_code == 200, asked.text
+    assert "warnings" not in asked.json()
+    answer = api.post("/v1/diff", json={**wanted, "tenant": "acme", "zzz": 1, "api_version": "v1"}).json()
+    assert answer["filters"]["tenant_id"] is None
+    assert answer["warnings"] == [
+        "ignored: unknown key api_version",
+        "ignored: unknown key tenant; did you mean tenant_id?",
+        "ignored: unknown key zzz",
+    ]
+    many = api.post("/v1/diff", json=wanted | {f"{number:03}{'x' * 5_000}": 1 for number in range(1_000)}).json()
+    assert len(many["warnings"]) == 11
+    assert many["warnings"][-1] == "ignored: 990 more unknown keys"
+    assert max(map(len, many["warnings"])) < 150
+
+
 def archive(tmp_path: Path, *, prompt: bytes = b"Be kind.\r\n", mode: str = "w:gz") -> tuple[bytes, Path]:
     folder = tmp_path / "bundle"
     folder.mkdir(exist_ok=True)
