@@ -7,27 +7,25 @@ current context. The innermost layer stands for the call.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from operator import attrgetter
+from heapq import heappop, heappush
 
+from flightdeck.otel.nearest import Budget, Intervals
 from flightdeck.otel.parts import Part
 from flightdeck.otel.semconv import ACTORS, INFERRED_PROVIDERS, MODEL_PREFIXES, Kind
 from flightdeck.otel.spans import Span
 
 GRACE_NS = 5_000_000
 """How much later than the outer layer an inner one may end."""
-_MOST_CANDIDATES = 300_000
-_LEAST_CANDIDATES = 64
-"""How many calls are looked at as the inner layer of one call: the first number over all, the second at least. More
-only come up when hundreds of parallel calls without response ids have the same input."""
+_MOST_LOOKS = 1_500_000
+"""How often calls of one kind in one run are looked at in the search for layers side by side; then those are matched
+that were found. A run of 10,000 calls in two layers needs a quarter of it; all of it is a second or two."""
 _MOST_LAYERS = 64
 """So many nested layers of one call are told from those side by side."""
 
 _BETWEEN = ACTORS | {Kind.TOOL.value}
-_start = attrgetter("start")
 
 
 class Call:
@@ -164,77 +162,90 @@ def side_by_side(calls: list[Call], layers: dict[int, Layers]) -> list[tuple[Cal
     A call is dropped once at most and stands in for one other at most; one that stands in may itself be dropped. No
     two layers of one call have the same scope: parallel identical calls are real.
     """
-    pairs = _candidates(calls)
-    pairs.sort(key=lambda pair: (_distance(*pair), pair[0].place, pair[1].place))
+    alike = _Alike(calls)
+    by_place = {call.place: call for call in calls}
+    budget = Budget(_MOST_LOOKS)
+    # For every call the nearest one within it: at the time of the search, which is looked at again when its turn comes.
+    waiting: list[tuple[int, int, int]] = []
+
+    def search(outer: Call) -> None:
+        found = alike.nearest(outer, layers, budget)
+        if found is not None:
+            heappush(waiting, (found[0], outer.place, found[1].place))
+
+    for call in calls:
+        search(call)
     matched: list[tuple[Call, Call]] = []
-    dropped: set[int] = set()
     standing_in: set[int] = set()
-    for outer, inner in pairs:
-        if outer.place in dropped or inner.place in standing_in:
+    while waiting:
+        _, outer_place, inner_place = heappop(waiting)
+        outer, inner = by_place[outer_place], by_place[inner_place]
+        fewer, more = sorted((layers[outer_place], layers[inner_place]), key=len)
+        if inner_place in standing_in or not fewer.keys().isdisjoint(more):
+            search(outer)
             continue
-        fewer, more = sorted((layers[outer.place], layers[inner.place]), key=len)
-        if fewer.keys().isdisjoint(more):
-            dropped.add(outer.place)
-            standing_in.add(inner.place)
-            matched.append((outer, inner))
-            more |= fewer
-            layers.update(dict.fromkeys(fewer.values(), more))
+        standing_in.add(inner_place)
+        alike.remove(inner)
+        matched.append((outer, inner))
+        more |= fewer
+        layers.update(dict.fromkeys(fewer.values(), more))
     return matched
 
 
-def _distance(outer: Call, inner: Call) -> int:
-    return inner.start - outer.start + abs(outer.end - inner.end)
+class _Alike:
+    """Calls by what makes two of them alike: equal response ids or, when one has none, equal input; each by scope."""
 
+    def __init__(self, calls: Iterable[Call]) -> None:
+        groups: defaultdict[tuple[str, str | int], defaultdict[str, list[Call]]]
+        groups = defaultdict(lambda: defaultdict(list))
+        for call in calls:
+            for name in self._names(call):
+                groups[name][call.span.scope].append(call)
+        self._groups = {
+            name: {scope: Intervals(some) for scope, some in by_scope.items()}
+            for name, by_scope in groups.items()
+            if len(by_scope) > 1 or name[0] == "without id"
+        }
 
-_ByScope = dict[str, list[Call]]
+    @staticmethod
+    def _names(call: Call) -> Iterator[tuple[str, str | int]]:
+        """The groups that a call is in."""
+        if call.span.response_id:
+            yield "id", call.span.response_id
+        elif call.input_as_read is not None:
+            yield "without id", call.input_as_read
+        if call.input_as_read is not None:
+            yield "input", call.input_as_read
 
+    @staticmethod
+    def _others(call: Call) -> Iterator[tuple[str, str | int]]:
+        """The groups that those alike are in."""
+        if call.span.response_id:
+            yield "id", call.span.response_id
+        if call.input_as_read is not None:
+            yield "without id" if call.span.response_id else "input", call.input_as_read
 
-def _candidates(calls: list[Call]) -> list[tuple[Call, Call]]:
-    """Pairs that may be one call: of different scopes, the inner within the outer, with equal ids or equal input."""
-    with_id: defaultdict[str, _ByScope] = defaultdict(lambda: defaultdict(list))
-    without_id: defaultdict[int, _ByScope] = defaultdict(lambda: defaultdict(list))
-    with_input: defaultdict[int, _ByScope] = defaultdict(lambda: defaultdict(list))
-    for call in calls:
-        scope, response_id, tokens = call.span.scope, call.span.response_id, call.input_as_read
-        if response_id:
-            with_id[response_id][scope].append(call)
-        elif tokens is not None:
-            without_id[tokens][scope].append(call)
-        if tokens is not None:
-            with_input[tokens][scope].append(call)
-    found: list[tuple[Call, Call]] = []
-    most = max(_LEAST_CANDIDATES, _MOST_CANDIDATES // len(calls))
-    for outer in calls:
-        response_id, tokens = outer.span.response_id, outer.input_as_read
-        groups = [with_id[response_id]] if response_id else []
-        if tokens is not None:
-            groups.append(without_id[tokens] if response_id else with_input[tokens])
-        found += _inner_candidates(outer, groups, most)
-    return found
+    def remove(self, call: Call) -> None:
+        """Takes a call out: it stands in for another."""
+        for name in self._names(call):
+            if name in self._groups:
+                self._groups[name][call.span.scope].remove(call)
 
+    def nearest(self, outer: Call, layers: dict[int, Layers], budget: Budget) -> tuple[int, Call] | None:
+        """The nearest call within another that is no layer of it yet and may be one, and how far it is away."""
+        known = layers[outer.place]
 
-def _inner_candidates(outer: Call, groups: list[_ByScope], most: int) -> list[tuple[Call, Call]]:
-    """The pairs of one outer call with those within it; looks at no more than ``most`` calls and scopes."""
-    found: list[tuple[Call, Call]] = []
-    last = outer.end + GRACE_NS
-    for group in groups:
-        for scope, others in group.items():
-            most -= 1
-            if scope != outer.span.scope:
-                for place in range(bisect_left(others, outer.start, key=_start), len(others)):
-                    inner = others[place]
-                    most -= 1
-                    if inner.start > last or most < 0:
-                        break
-                    if inner.end <= last and not _kept_instead(outer, inner):
-                        found.append((outer, inner))
-            if most < 0:
-                return found
-    return found
+        def fits(inner: Call) -> bool:
+            return known.keys().isdisjoint(layers[inner.place])
 
-
-def _kept_instead(outer: Call, inner: Call) -> bool:
-    """Whether two calls lie within each other and the outer one is to be kept."""
-    if outer.start < inner.start or outer.end > inner.end + GRACE_NS:
-        return False
-    return (-outer.end, outer.span.span_id) > (-inner.end, inner.span.span_id)
+        best: tuple[int, Call] | None = None
+        for name in self._others(outer):
+            for scope, some in self._groups.get(name, {}).items():
+                budget.left -= 1
+                if budget.left < 0:
+                    return best
+                if scope not in known:
+                    found = some.nearest(outer, GRACE_NS, fits, budget)
+                    if found and (best is None or (found[0], found[1].place) < (best[0], best[1].place)):
+                        best = found
+        return best

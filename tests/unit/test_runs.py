@@ -387,6 +387,14 @@ def test_calls_are_matched_one_to_one():
     assert tokens(agent_run(*outer, call(5, 1, 5, 95, scope="b"))) == [("gpt-4.1", 3, 30)]
 
 
+def test_thousands_of_parallel_calls_without_response_ids_are_matched():
+    numbers = range(2, 2_002)
+    ends = {n: 1_000 + n * 7_919 % 2_000 for n in numbers}
+    outer = [call(n, 1, n / 1_000, ends[n], scope="framework") for n in numbers]
+    inner = [call(n + 2_000, 1, n / 1_000 + 0.5, ends[n] - 0.5, scope="sdk") for n in numbers]
+    assert tokens(agent_run(*outer, *inner)) == [("gpt-4.1", 2_000, 20_000)]
+
+
 def test_parallel_calls_of_one_scope_are_never_one_not_even_by_way_of_another_layer():
     """The second client call lies within the first framework call too, and half of the matches would chain up."""
     client = [call(2, 1, 0, 100, scope="client"), call(3, 1, 2, 102, scope="client")]
