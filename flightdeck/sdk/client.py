@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Iterable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 
 from flightdeck.sdk import calls
-from flightdeck.sdk.api import Api, Json
+from flightdeck.sdk.api import Api
+from flightdeck.sdk.caller import Json
 from flightdeck.sdk.calls import Call
+from flightdeck.sdk.retry import Retries
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from flightdeck.models import RunEvent
 
 Exported = tuple[bytes, dict[str, str]]
@@ -22,14 +27,16 @@ Exported = tuple[bytes, dict[str, str]]
 class FlightdeckClient(Api[Json, Exported]):
     """Talks to a FlightDeck server; every method blocks.
 
-    Methods return the decoded JSON and raise ``httpx.HTTPStatusError`` on any answer of 400 and above.
+    Methods return the decoded JSON and raise ``httpx.HTTPStatusError`` on any answer of 400 and above. As a context
+    manager the client closes itself.
 
     Args:
         base_url: like ``http://127.0.0.1:8765``.
         timeout_s: seconds for connecting, reading and writing, each.
-        max_retries: how often a request is sent again when no answer came (never after an answer, whatever it says).
-            A request whose answer was lost is then served twice; events are safe, they have ids.
-        retry_backoff_s: seconds before the first repeat; doubles each time.
+        max_retries: how often a request is sent again: when no answer came, and, where sending it twice does what
+            sending it once does (reading, comparing, events), after a 429 or 503, then not before its ``Retry-After``.
+            A promotion whose answer was lost may so be decided twice; events are safe, they have ids.
+        retry_backoff_s: seconds before the first repetition; doubles each time.
         api_token: sent as ``Authorization: Bearer …``.
         client: an ``httpx.Client`` to use instead of an own one; :meth:`close` does not close it.
     """
@@ -44,21 +51,32 @@ class FlightdeckClient(Api[Json, Exported]):
         api_token: str | None = None,
         client: httpx.Client | None = None,
     ) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._headers = _bearer(api_token)
-        self._pauses = _Pauses(max_retries, retry_backoff_s)
+        self._server = _Server(base_url.rstrip("/"), api_token)
+        self._retries = Retries(max_retries, retry_backoff_s)
         self._owned = client is None
         self._client = client or httpx.Client(timeout=timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Closes the connections, unless they belong to a client that was given."""
         if self._owned:
             self._client.close()
 
+    def post_events(self, events: Iterable[RunEvent]) -> Json:
+        """Sends events in one request; returns all that the server says of them."""
+        return self._json(calls.events(list(events)))
+
     def ingest_run_events(self, events: Iterable[RunEvent]) -> int:
         """Sends events in one request; returns how many were new. Nothing is sent when there are none."""
         batch = list(events)
-        return _inserted(self._json(calls.events(batch))) if batch else 0
+        return _inserted(self.post_events(batch)) if batch else 0
 
     def ingest_run_events_batch(self, events: Iterable[RunEvent], *, chunk_size: int = 500) -> int:
         """Sends events ``chunk_size`` at a time, one request after the other; returns how many were new."""
@@ -73,11 +91,15 @@ class FlightdeckClient(Api[Json, Exported]):
     def _send(self, call: Call) -> httpx.Response:
         attempt = 0
         while True:
-            request = _request(self._client, self._base_url, self._headers, call)
             try:
-                return self._client.send(request).raise_for_status()
+                answer = self._client.send(self._server.request(self._client, call))
             except httpx.RequestError as error:
-                time.sleep(self._pauses.after(attempt, error))
+                pause: float | None = self._retries.after_loss(attempt, error)
+            else:
+                pause = self._retries.after_answer(attempt, call, answer)
+                if pause is None:
+                    return answer.raise_for_status()
+            time.sleep(pause or 0.0)
             attempt += 1
 
 
@@ -94,21 +116,32 @@ class AsyncFlightdeckClient(Api[Coroutine[Any, Any, Json], Coroutine[Any, Any, E
         api_token: str | None = None,
         client: httpx.AsyncClient | None = None,
     ) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._headers = _bearer(api_token)
-        self._pauses = _Pauses(max_retries, retry_backoff_s)
+        self._server = _Server(base_url.rstrip("/"), api_token)
+        self._retries = Retries(max_retries, retry_backoff_s)
         self._owned = client is None
         self._client = client or httpx.AsyncClient(timeout=timeout_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Closes the connections, unless they belong to a client that was given."""
         if self._owned:
             await self._client.aclose()
 
+    async def post_events(self, events: Iterable[RunEvent]) -> Json:
+        """See :meth:`FlightdeckClient.post_events`."""
+        return await self._json(calls.events(list(events)))
+
     async def ingest_run_events(self, events: Iterable[RunEvent]) -> int:
         """See :meth:`FlightdeckClient.ingest_run_events`."""
         batch = list(events)
-        return _inserted(await self._json(calls.events(batch))) if batch else 0
+        return _inserted(await self.post_events(batch)) if batch else 0
 
     async def ingest_run_events_batch(self, events: Iterable[RunEvent], *, chunk_size: int = 500) -> int:
         """See :meth:`FlightdeckClient.ingest_run_events_batch`."""
@@ -123,39 +156,37 @@ class AsyncFlightdeckClient(Api[Coroutine[Any, Any, Json], Coroutine[Any, Any, E
     async def _send(self, call: Call) -> httpx.Response:
         attempt = 0
         while True:
-            request = _request(self._client, self._base_url, self._headers, call)
             try:
-                return (await self._client.send(request)).raise_for_status()
+                answer = await self._client.send(self._server.request(self._client, call))
             except httpx.RequestError as error:
-                await asyncio.sleep(self._pauses.after(attempt, error))
+                pause: float | None = self._retries.after_loss(attempt, error)
+            else:
+                pause = self._retries.after_answer(attempt, call, answer)
+                if pause is None:
+                    return answer.raise_for_status()
+            await asyncio.sleep(pause or 0.0)
             attempt += 1
 
 
-class _Pauses:
-    """How long to wait for the next attempt."""
+class _Server:
+    """Where calls go to, and what shows who calls."""
 
-    def __init__(self, max_retries: int, backoff_s: float) -> None:
-        self._max_retries = max_retries
-        self._backoff_s = backoff_s
+    def __init__(self, base_url: str, api_token: str | None) -> None:
+        self._base_url = base_url
+        token = (api_token or "").strip()
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def after(self, attempt: int, error: httpx.RequestError) -> float:
-        """Seconds to wait after this attempt, counted from 0; raises the error when it was the last one."""
-        if attempt >= self._max_retries:
-            raise error
-        return self._backoff_s * 2.0**attempt
-
-
-def _bearer(api_token: str | None) -> dict[str, str]:
-    token = (api_token or "").strip()
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def _request(
-    client: httpx.Client | httpx.AsyncClient, base_url: str, headers: dict[str, str], call: Call
-) -> httpx.Request:
-    return client.build_request(
-        call.method, base_url + call.path, params=call.params or None, json=call.body, headers=headers
-    )
+    def request(self, client: httpx.Client | httpx.AsyncClient, call: Call) -> httpx.Request:
+        """A call as a request."""
+        headers = self._headers if call.archive is None else {**self._headers, "Content-Type": "application/x-tar"}
+        return client.build_request(
+            call.method,
+            self._base_url + call.path,
+            params=call.params or None,
+            json=call.body,
+            content=call.archive,
+            headers=headers,
+        )
 
 
 def _inserted(answer: Json) -> int:
