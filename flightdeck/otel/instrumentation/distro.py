@@ -19,8 +19,8 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from flightdeck.otel.instrumentation import exporter as run_exporter
 from flightdeck.otel.instrumentation.batches import PromptLogs, PromptSpans
-from flightdeck.otel.instrumentation.children import flush_in_children
 from flightdeck.otel.instrumentation.defaults import set_defaults
+from flightdeck.otel.instrumentation.exits import flush_at_every_end
 from flightdeck.otel.instrumentation.exporter import RunExporter
 from flightdeck.otel.instrumentation.identity import BaggageProcessor, IdentityProcessor
 from flightdeck.otel.instrumentation.processor import RunProcessor, StartsProcessor
@@ -81,7 +81,7 @@ def complete(provider: TracerProvider, settings: AgentSettings) -> None:
         logger = logging.getLogger(name)
         if not any(isinstance(known, OncePerMinute) for known in logger.filters):
             logger.addFilter(OncePerMinute())
-    flush_in_children()
+    flush_at_every_end()
 
 
 def processor_for(span_exporter: SpanExporter) -> SpanProcessor:

@@ -33,7 +33,7 @@ class AgentSettings:
     ``tenant_keys`` and ``task_keys`` are attribute keys like the server's settings of the same name.
     ``baggage_keys`` are copied from W3C baggage to spans. ``spool_dir`` is where runs wait that the server has not
     taken yet (empty: in memory), ``spool_bytes`` how many at most. ``shutdown_s``: seconds that the end of the process
-    may be held up.
+    may be held up, by a SIGTERM too if ``flush_on_sigterm``.
     """
 
     release_id: str = ""
@@ -47,6 +47,7 @@ class AgentSettings:
     spool_dir: str = ""
     spool_bytes: int = SPOOL_MB * 1024 * 1024
     shutdown_s: float = SHUTDOWN_S
+    flush_on_sigterm: bool = True
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> AgentSettings:
@@ -68,6 +69,7 @@ class AgentSettings:
             else CARRIED,
             spool_dir=text("SPOOL_DIR"),
             spool_bytes=int(_number(text("SPOOL_MAX_MB"), SPOOL_MB, 1, 1_000_000) * 1024 * 1024),
+            flush_on_sigterm=text("FLUSH_ON_SIGTERM").lower() not in {"0", "false", "no", "off"},
             shutdown_s=_number(text("SHUTDOWN_S"), SHUTDOWN_S, 0.1, 60.0),
         )
 
