@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from flightdeck.models import RunEvent, RunEventUsage
+from flightdeck.models import RunEvent, RunEventRequest, RunEventUsage
 from flightdeck.store import runindex
 from flightdeck.store.precedence import Place
 
@@ -52,13 +52,14 @@ def bound_us(moment: datetime) -> int:
 class EventRow:
     """A validated native event, ready to be stored.
 
-    ``content`` is a hash of its canonical JSON: equal for events that say the same. ``line`` is its JSON for
-    ``event_rows`` without the version, which ``versioned`` puts in. ``fits`` is whether its columns alone give the
-    event back.
+    ``timestamp_us`` is its moment as columns hold it, Unix µs. ``content`` is a hash of its canonical JSON: equal for
+    events that say the same. ``line`` is its JSON line for ``runs`` without the version, which ``versioned`` puts in.
+    ``fits`` is whether its columns alone give the event back.
     """
 
     place: Place
     key: int
+    timestamp_us: int
     type: str
     content: bytes
     line: bytes
@@ -89,19 +90,97 @@ def row_of(event: RunEvent, workspace: int = 0) -> EventRow:
         score.value = score.value if score.value is not None and math.isfinite(score.value) else None
     text = _to_json(event)
     fits = _fits(event)
-    held, original = (text, b'""') if fits else (_bounded(event, text), orjson.dumps(text.decode()))
-    content = hashlib.blake2b(text, digest_size=16).digest()
-    key = runindex.key(event.run_id)
-    line = b'"workspace":%d,"run_key":%d,"content":"%b","original":%b,"event":%b}' % (
-        workspace,
-        key,
-        content.hex().encode(),
-        original,
-        held,
+    held = event if fits else RunEvent.model_validate_json(_bounded(event, text))
+    moment = column_us(event.timestamp)
+    place = Place(
+        workspace, event.agent_id, event.release_id, event.environment, moment // HOUR_US * 3600, event.run_id
     )
-    hour = column_us(event.timestamp) // HOUR_US * 3600
-    place = Place(workspace, event.agent_id, event.release_id, event.environment, hour, event.run_id)
-    return EventRow(place, key, event.type, content, line, fits)
+    key = runindex.key(event.run_id)
+    columns = _columns(held, place, key)
+    if not fits:
+        columns["original"] = text.decode()
+    content = hashlib.blake2b(text, digest_size=16).digest()
+    return EventRow(place, key, moment, event.type, content, orjson.dumps(columns)[1:], fits)
+
+
+def _columns(event: RunEvent, place: Place, key: int) -> dict[str, Any]:
+    """The columns of ``runs`` that are not empty, by name, but for the version."""
+    metrics, usage = event.metrics, event.usage
+    model, models, tools = usage.model, usage.models, usage.tools
+    columns: dict[str, Any] = {
+        "workspace": place.workspace,
+        "agent_id": place.agent_id,
+        "release_id": place.release_id,
+        "environment": place.environment,
+        "hour": place.hour,
+        "timestamp": event.timestamp.astimezone(UTC).isoformat(),
+        "run_key": key,
+        "run_id": place.run_id,
+        "type": event.type,
+        "run_kind": event.run_kind,
+        "workspace_id": event.workspace_id,
+        "tenant_id": event.tenant_id,
+        "task_id": event.task_id,
+        "latency_ms": metrics.latency_ms,
+        "success": metrics.success,
+        "provider": model.provider,
+        "model": model.model,
+        "input_tokens": model.input_tokens,
+        "output_tokens": model.output_tokens,
+        "cached_input_tokens": model.cached_input_tokens,
+    }
+    if metrics.error_type:
+        columns["error_type"] = metrics.error_type
+    if usage.calls_without_usage:
+        columns["calls_without_usage"] = usage.calls_without_usage
+    if event.request:
+        columns |= _ids(event.request, event.run_id)
+    if models:
+        creation = [row.cache_creation_input_tokens for row in models]
+        reasoning = [row.reasoning_tokens for row in models]
+        columns |= {
+            "creation_tokens": sum(creation),
+            "reasoning_tokens": sum(reasoning),
+            "models.provider": [row.provider for row in models],
+            "models.model": [row.model for row in models],
+            "models.input_tier": [row.input_tier or 0 for row in models],
+            "models.calls": [row.calls for row in models],
+            "models.input": [row.input_tokens for row in models],
+            "models.cached": [row.cached_input_tokens for row in models],
+            "models.creation": creation,
+            "models.output": [row.output_tokens for row in models],
+            "models.reasoning": reasoning,
+            "cached_exceeds_input": any(
+                row.cached_input_tokens + row.cache_creation_input_tokens > row.input_tokens for row in models
+            ),
+        }
+    if tools:
+        columns |= {
+            "tools.name": [tool.tool_name for tool in tools],
+            "tools.invocations": [tool.invocations for tool in tools],
+            "tools.cost_units": [tool.cost_units for tool in tools],
+            "tool_invocations": sum(tool.invocations for tool in tools),
+        }
+    if event.scores:
+        columns |= {
+            "scores.name": [score.name for score in event.scores],
+            "scores.value": [score.value for score in event.scores],
+            "scores.label": [score.label for score in event.scores],
+        }
+    if event.labels:
+        columns["labels"] = event.labels
+    return columns
+
+
+def _ids(request: RunEventRequest, run_id: str) -> dict[str, Any]:
+    """The columns of a run's ids. Those of trace and span stay empty where the run's own id says them."""
+    trace_id, span_id = request.trace_id or "", request.span_id or ""
+    ids: dict[str, Any] = {"session_id": request.session_id or ""}
+    if trace_id and run_id == f"{trace_id}-{span_id}" and runindex.trace_of(run_id):
+        ids["named_by_span"] = True
+    elif trace_id or span_id:
+        ids |= {"trace_id": trace_id, "span_id": span_id}
+    return ids
 
 
 def _fits(event: RunEvent) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from flightdeck.store import runindex
+from flightdeck.store import runindex, seen
 from flightdeck.store.client import Engine
 from flightdeck.store.eventrows import EventRow
 from flightdeck.store.precedence import Stored, by_run, run_end_version, run_start_version, winner
@@ -84,13 +84,25 @@ def insert_events(engine: Engine, requests: Sequence[Sequence[EventRow]], *, now
             for run, row in new.items()
         }
         if new:
-            lines = b"\n".join(row.versioned(versions[run]) for run, row in new.items())
-            engine.insert("event_rows", lines, fmt="JSONEachRow", settings=runindex.INSERT_SETTINGS)
+            _write(engine, [(row, versions[run]) for run, row in new.items()])
         asked = {(row.place.workspace, row.place.run_id) for rows in requests for row in rows}
         if beaten := [pair for run in asked for pair in _beaten(stored.get(run, ()), new.get(run), versions.get(run))]:
             lines = b"\n".join(runindex.take_back(beaten))
             engine.insert("run_rows", lines, fmt="JSONEachRow", settings=runindex.INSERT_SETTINGS)
     return answers
+
+
+def _write(engine: Engine, rows: Sequence[tuple[EventRow, int]]) -> None:
+    """Writes rows of runs, each with its version; what a failure leaves out, a repetition writes.
+
+    Without the views of ``run_rows``, whose queries the engine would analyse anew for every insert. The index comes
+    last: what is in there counts as stored.
+    """
+    lines = b"\n".join(row.versioned(version) for row, version in rows)
+    engine.insert("runs", lines, fmt="JSONEachRow", settings=runindex.INSERT_SETTINGS)
+    seen.note(engine, ((row.place, row.timestamp_us) for row, _ in rows))
+    entries = (runindex.entry(row.key, row.place, version, row.type, row.content) for row, version in rows)
+    runindex.insert(engine, entries)
 
 
 def known(engine: Engine, run_ids: Iterable[str], workspace: int = 0) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 import threading
@@ -183,19 +184,16 @@ class TestHarmless:
         """The row of the end was written, that of the start in another hour not yet taken back."""
         insert(engine, row("a", type="run_start", timestamp=NOON - timedelta(hours=3)))
         end = row("a")
-        engine.insert(
-            "event_rows",
-            end.versioned(run_end_version(NOON_US)),
-            fmt="JSONEachRow",
-            settings=runindex.INSERT_SETTINGS,
-        )
+        version = run_end_version(NOON_US)
+        engine.insert("runs", end.versioned(version), fmt="JSONEachRow", settings=runindex.INSERT_SETTINGS)
+        runindex.insert(engine, [runindex.entry(end.key, end.place, version, end.type, end.content)])
         assert len(listed(engine)) == 2
         assert insert(engine, end) == EventCounts(0, 1, [])
         assert [found["type"] for found in listed(engine)] == ["run_end"]
 
     def test_a_refused_event_is_said_to_be_invalid(self, engine: Engine) -> None:
         good = row("a")
-        bad = EventRow(good.place, good.key, good.type, good.content, good.line.replace(b'"run_key":', b'"run_key":x'))
+        bad = dataclasses.replace(good, line=good.line.replace(b'"run_key":', b'"run_key":x'))
         with pytest.raises(Invalid):
             insert(engine, bad)
 
