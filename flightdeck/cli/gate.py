@@ -55,7 +55,13 @@ class Length(click.ParamType[int]):
 @click.option(
     "--actor", default="unknown", envvar="FLIGHTDECK_ACTOR", show_envvar=True, help="Who you are, for the record."
 )
-@click.option("--output", type=click.Choice(["text", "json", *RENDERINGS[1:]]), default="text", show_default=True)
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", *RENDERINGS[1:]]),
+    default="text",
+    show_default=True,
+    help="How it is written.",
+)
 def gate(window: str, wait: int, interval: int, actor: str, output: str, **question: Any) -> None:  # noqa: ANN401 - of `asked`
     """Ask whether CANDIDATE may replace BASELINE, and end with the verdict's exit code.
 

@@ -27,7 +27,13 @@ LARGEST = 512 * 1024 * 1024
 @click.option(
     "--fail-on-verdict", is_flag=True, help="Exit with 5 when it is FAIL, 3 when INCONCLUSIVE, 4 when NODATA."
 )
-@click.option("--output", type=click.Choice(["text", "json", *RENDERINGS[1:]]), default="text", show_default=True)
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", *RENDERINGS[1:]]),
+    default="text",
+    show_default=True,
+    help="How it is written.",
+)
 def judge(file: Path, policy: Path | None, fail_on_verdict: bool, output: str) -> None:
     """Judge the evidence in FILE again: the same evidence and policy give the same verdict, whenever and wherever.
 

@@ -96,7 +96,12 @@ def show(agent: str | None, environment: str | None, effective: bool) -> None:
 @policy.command("list")
 @click.option("--history", is_flag=True, help=f"The last {_HISTORY} that were set or removed, newest first.")
 def list_command(history: bool) -> None:
-    """List the policies in force, the widest first: agent, environment, id, time, who; tab-separated, * is any."""
+    """List the policies in force, the widest first: agent, environment, id, time, who; tab-separated, * is any.
+
+    \b
+    Example:
+      flightdeck policy list --history
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
         found = flightdeck.get("/v1/policies/history", limit=_HISTORY) if history else flightdeck.get("/v1/policies")
     for one in found["policies"]:
@@ -111,7 +116,9 @@ def list_command(history: bool) -> None:
 @click.option("--agent", help="Only decisions on this agent.")
 @click.option("--env", "environment", help="Only decisions in this environment.")
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many, the latest ones.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is written."
+)
 def test(path: Path, agent: str | None, environment: str | None, limit: int, output: str) -> None:
     """Show what a policy would have said of past decisions, by the evidence that they keep. Nothing is changed.
 

@@ -41,10 +41,15 @@ def import_command(path: Path, replace: bool, reason: str | None) -> None:
 
 
 @pricing.command()
-@click.option("--provider", required=True)
-@click.option("--version", "pricing_version", required=True)
+@click.option("--provider", required=True, help="Whose prices: openai, anthropic, ...")
+@click.option("--version", "pricing_version", required=True, help="Which of its tables: see `pricing import`.")
 def show(provider: str, pricing_version: str) -> None:
-    """Show a price table as JSON: an imported one, or the defaults under their version (genai-prices-…)."""
+    """Show a price table as JSON: an imported one, or the defaults under their version (genai-prices-…).
+
+    \b
+    Example:
+      flightdeck pricing show --provider openai --version 2026-11
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
         tables = flightdeck.get("/v1/pricing", provider=provider, pricing_version=pricing_version)["tables"]
     click.echo(json.dumps(tables[0], indent=2, ensure_ascii=False))
@@ -57,7 +62,11 @@ def check(max_age_days: int, fail: bool) -> None:
     """Tell how old the imported tables of flightdeck-bundled-YYYY-MM are, which flightdeck-ai 1.3 brought along.
 
     Their age counts from the first of that month, in UTC. The default prices are as new as the package genai-prices.
-    """
+
+    \b
+    Example:
+      flightdeck pricing check --max-age-days 60 --fail
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
     if max_age_days < 0:
         raise click.ClickException("--max-age-days must be non-negative")
     with api() as flightdeck:

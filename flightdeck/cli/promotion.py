@@ -105,7 +105,9 @@ def promote_confirm(request_id: str, approval_reason: str, actor: str) -> None:
 @click.option("--agent", help="Only this agent's.")
 @click.option("--env", "environment", help="Only this environment's.")
 @click.option("--action", "action_id", help="This decision alone, as JSON with its evidence, for `flightdeck judge`.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is written."
+)
 def history(agent: str | None, environment: str | None, action_id: str | None, output: str) -> None:
     """Show all promotions and rollbacks, newest first, tab-separated; reasons of the policy below each.
 

@@ -48,7 +48,12 @@ def register(path: Path, environment: str | None) -> None:
 
 @release.command("list")
 def list_command() -> None:
-    """List registered releases, newest first: id, agent, version, environment, time, tab-separated."""
+    """List registered releases, newest first: id, agent, version, environment, time, tab-separated.
+
+    \b
+    Example:
+      flightdeck release list
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
         for line in flightdeck.get("/v1/releases")["releases"]:
             columns = ("release_id", "agent_id", "version", "environment", "created_at")
@@ -58,7 +63,12 @@ def list_command() -> None:
 @release.command()
 @click.argument("release_id")
 def show(release_id: str) -> None:
-    """Show a release as JSON."""
+    """Show a release as JSON.
+
+    \b
+    Example:
+      flightdeck release show rel_0123456789ab
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
         record = flightdeck.get(_path(release_id))
     record.pop("digest_v2", None)

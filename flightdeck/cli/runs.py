@@ -37,8 +37,14 @@ def _filters(limit: int) -> Callable[[Command], Command]:
         click.option(
             "--run-kind", type=click.Choice(["agent", "chain", "request", "llm_call"]), help="Only this kind."
         ),
-        click.option("--offset", type=click.IntRange(0, 500_000), default=0, show_default=True),
-        click.option("--limit", type=click.IntRange(1, 500), default=limit, show_default=True),
+        click.option(
+            "--offset",
+            type=click.IntRange(0, 500_000),
+            default=0,
+            show_default=True,
+            help="Leave out so many of the newest.",
+        ),
+        click.option("--limit", type=click.IntRange(1, 500), default=limit, show_default=True, help="At most so many."),
     )
 
     def decorate(command: Command) -> Command:
@@ -82,7 +88,9 @@ def ingest(path: Path) -> None:
 
 @runs.command("list")
 @_filters(100)
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is written."
+)
 def list_command(output: str, **filters: Any) -> None:  # noqa: ANN401 - click's
     """List the runs of a release, newest first.
 

@@ -45,7 +45,12 @@ def add(url: str, events: tuple[str, ...], description: str | None) -> None:
 
 @webhook.command("list")
 def list_command() -> None:
-    """List webhooks, newest first; of secrets only the ends."""
+    """List webhooks, newest first; of secrets only the ends.
+
+    \b
+    Example:
+      flightdeck webhook list
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
     from rich.console import Console
     from rich.table import Table
 
@@ -72,7 +77,12 @@ def list_command() -> None:
 @click.argument("webhook_id")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def remove(webhook_id: str, yes: bool) -> None:
-    """Remove a webhook; what waits for it is not sent any more."""
+    """Remove a webhook; what waits for it is not sent any more.
+
+    \b
+    Example:
+      flightdeck webhook remove wh_0123456789abcdef0123456789abcdef --yes
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
     if not yes:
         click.confirm(f"Delete webhook {webhook_id}?", abort=True)
     with api() as flightdeck:
@@ -86,7 +96,12 @@ def remove(webhook_id: str, yes: bool) -> None:
 @webhook.command()
 @click.argument("webhook_id")
 def test(webhook_id: str) -> None:
-    """Send a test.ping to a webhook, signed like any other message, and show the answer."""
+    """Send a test.ping to a webhook, signed like any other message, and show the answer.
+
+    \b
+    Example:
+      flightdeck webhook test wh_0123456789abcdef0123456789abcdef
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
         try:
             sent = flightdeck.post(f"/v1/webhooks/{quote(webhook_id, safe='')}/test", {})
@@ -101,9 +116,14 @@ def test(webhook_id: str) -> None:
 
 @webhook.command()
 @click.option("--webhook", "webhook_id", help="Only this one's.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
 def deliveries(webhook_id: str | None, limit: int) -> None:
-    """List what was sent in the last 30 days and what waits, newest first, tab-separated."""
+    """List what was sent in the last 30 days and what waits, newest first, tab-separated.
+
+    \b
+    Example:
+      flightdeck webhook deliveries --limit 10
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
         found = flightdeck.get("/v1/webhook-deliveries", webhook_id=webhook_id, limit=limit)["deliveries"]
     for each in found:
@@ -114,7 +134,12 @@ def deliveries(webhook_id: str | None, limit: int) -> None:
 @webhook.command()
 @click.argument("delivery_id")
 def redeliver(delivery_id: str) -> None:
-    """Send a finished message again, under the same id."""
+    """Send a finished message again, under the same id.
+
+    \b
+    Example:
+      flightdeck webhook redeliver 0123456789abcdef0123456789abcdef
+    """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
         flightdeck.post(f"/v1/webhook-deliveries/{quote(delivery_id, safe='')}/redeliver", {})
     click.echo(f"Sending {delivery_id} again")

@@ -140,7 +140,7 @@ def _chain(app: App) -> str:
 
 
 def _store(app: App) -> str:
-    return f"{pages.count(app.engine())} runs stored"
+    return f"{pages.count(app.engine())} run(s) stored"
 
 
 def _unregistered(app: App) -> list[Check]:

@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import click
 import pytest
 
 from flightdeck import __version__
-from flightdeck.cli.main import COMMANDS
+from flightdeck.cli.main import COMMANDS, cli
 from flightdeck.pricing import defaults
 from tests.contract.commands import TABLE, bundle, run
 from tests.serving import environment
@@ -311,6 +313,36 @@ def test_every_command_has_help_with_its_line_in_the_list(name):
     assert done.exit_code == 0
     listed = run("--help").stdout
     assert re.search(rf"^  {name} ", listed, re.MULTILINE)
+
+
+def every_command(command: click.Command, *names: str) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield " ".join(names), command
+        return
+    context = click.Context(command, info_name=" ".join(names))
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from every_command(found, *names, name)
+
+
+def test_the_help_of_every_command_has_an_example_and_explains_every_option():
+    commands = dict(every_command(cli, "flightdeck"))
+    assert len(commands) > 30
+    lacking = []
+    for name, command in commands.items():
+        told = command.get_help(click.Context(command, info_name=name))
+        lacking += [name] if f"  {name}" not in told.partition("Example")[2] else []
+        options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
+        lacking += [f"{name} {option.opts[0]}" for option in options if not option.help]
+    assert lacking == []
+
+
+def test_a_mistyped_command_says_which_is_meant():
+    ended = run("doctr")
+    assert ended.exit_code == 2
+    assert "No such command 'doctr'. Did you mean 'doctor'?" in ended.stderr
+    assert "Did you mean" not in run("xyzzy").stderr
 
 
 def test_a_light_start_imports_nothing_big():
