@@ -28,11 +28,17 @@ class Side:
     cost_per_run_usd: float
     latency_ms_avg: float | None
     error_rate: float
+    unknown_usage_runs: int = 0
 
     @property
     def unpriced_share(self) -> float:
         """Runs without a price among all, 0..1."""
         return self.unpriced_runs / self.runs if self.runs else 0.0
+
+    @property
+    def unknown_usage_share(self) -> float:
+        """Runs with calls whose tokens nobody reported among all, 0..1."""
+        return self.unknown_usage_runs / self.runs if self.runs else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ def evaluate(summary: Summary, policy: Policy, config: DiffConfig, now: datetime
         *_limits(summary.candidate, policy),
         *_high_confidence(confidence, confidence_reason, policy),
         *_unpriced(summary.candidate, policy),
+        *_unknown_usage(summary.candidate, policy),
         *_no_data(summary, policy),
     ]
     status: Literal["PASS", "FAIL", "NODATA"] = "FAIL" if reasons else "PASS"
@@ -129,6 +136,14 @@ def _unpriced(candidate: Side, policy: Policy) -> list[VerdictReason]:
         return []
     message = f"candidate unpriced share {candidate.unpriced_share:.4f} exceeds max {most:.4f}"
     return [VerdictReason(code="unpriced_runs", metric="cost_usd", message=message)]
+
+
+def _unknown_usage(candidate: Side, policy: Policy) -> list[VerdictReason]:
+    most, share = policy.max_unknown_usage_share, candidate.unknown_usage_share
+    if most is None or share <= most:
+        return []
+    message = f"candidate unknown usage share {share:.4f} exceeds max {most:.4f}"
+    return [VerdictReason(code="unknown_usage", metric="tokens_per_run", message=message)]
 
 
 def _no_data(summary: Summary, policy: Policy) -> list[VerdictReason]:

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple, TypeAlias
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from flightdeck.errors import Conflict, Invalid, NotFound
-from flightdeck.ledger import outbox
+from flightdeck.ledger import looks, outbox
 from flightdeck.ledger.chain import GENESIS, canonical_bytes, content, link, sha256
 from flightdeck.ledger.database import Database
 from flightdeck.ledger.documents import name, text
 from flightdeck.ledger.tables import DECISION_HEAD, DECISIONS, POINTERS, RELEASES, REQUESTS
-from flightdeck.models import Decision, PolicyResult
+from flightdeck.models import Decision, PolicyResult, Verdict
 from flightdeck.models.decisions import Action
 
 MAX_JOINED_REASON = 9_000
@@ -56,6 +56,7 @@ class Draft:
         moves_pointer: whether the release goes live.
         request_id: the request that it completes if it moves the pointer; None if nobody asked before.
         evidence: what it was judged on, as JSON.
+        verdict: the judge's, where it had a say: this was a look at it.
         event: what webhooks are told, "" for nothing; they get ``message`` and the action's id.
     """
 
@@ -72,6 +73,7 @@ class Draft:
     moves_pointer: bool
     created_at: datetime
     evidence: Mapping[str, Any]
+    verdict: Verdict | None = None
     request_id: str | None = None
     event: str = ""
     message: Mapping[str, Any] | None = None
@@ -121,6 +123,11 @@ class Decisions:
                 _move(connection, decision, seen)
                 if draft.request_id is not None:
                     _complete(connection, decision)
+            if draft.verdict is not None and draft.baseline_release_id is not None:
+                pair = looks.Pair(draft.baseline_release_id, draft.release_id, draft.environment)
+                sequential = draft.verdict.mode == "sequential"
+                status, now = draft.verdict.status, draft.created_at
+                looks.put(connection, pair, status, sequential=sequential, actor=draft.actor, now=now)
             if draft.event:
                 data = {**(draft.message or {}), "action_id": draft.action_id}
                 outbox.put(connection, draft.event, data, now=draft.created_at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from flightdeck.ledger.database import Database
 from flightdeck.ledger.documents import name
@@ -33,17 +33,8 @@ class Looks:
         Raises:
             Invalid: a name that can't be stored.
         """
-        row = {
-            "baseline_release_id": name(pair.baseline_release_id, "baseline_release_id"),
-            "candidate_release_id": name(pair.candidate_release_id, "candidate_release_id"),
-            "environment": name(pair.environment, "environment", blank=True),
-            "status": status,
-            "sequential": sequential,
-            "actor": name(actor, "actor"),
-            "looked_at_us": now,
-        }
         with self._database.write() as connection:
-            connection.execute(insert(LOOKS), row)
+            put(connection, pair, status, sequential=sequential, actor=actor, now=now)
 
     def fixed(self, pair: Pair) -> int:
         """How often a fixed test of this pair was looked at: a sequential one may be, and NODATA is no look."""
@@ -57,3 +48,17 @@ class Looks:
         )
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
+
+
+def put(connection: Connection, pair: Pair, status: Status, *, sequential: bool, actor: str, now: datetime) -> None:
+    """Records a look in a transaction of somebody else's."""
+    row = {
+        "baseline_release_id": name(pair.baseline_release_id, "baseline_release_id"),
+        "candidate_release_id": name(pair.candidate_release_id, "candidate_release_id"),
+        "environment": name(pair.environment, "environment", blank=True),
+        "status": status,
+        "sequential": sequential,
+        "actor": name(actor, "actor"),
+        "looked_at_us": now,
+    }
+    connection.execute(insert(LOOKS), row)

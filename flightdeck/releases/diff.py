@@ -130,9 +130,10 @@ def compare(
     prices = pricing.prices(sides, question.usage_keys(), ledger, catalog, by_catalog=by_catalog)
     answered = question.cells(prices)
     totals = answered.totals(prices.own)
+    odd = answered.odd()
     summary = Summary(
-        baseline=totals[0].side(),
-        candidate=totals[1].side(),
+        baseline=totals[0].side(odd[0].calls_without_usage),
+        candidate=totals[1].side(odd[1].calls_without_usage),
         same_release=baseline.release_id == candidate.release_id and windows[0] == windows[1],
     )
     limits = evaluate(summary, rules, options.config, now)
@@ -140,7 +141,6 @@ def compare(
     grounds = answered.evidence(now, looks)
     verdict = judge(grounds, rules)
     before, after = (VerdictWindow(since=each.since.isoformat(), until=each.until.isoformat()) for each in windows)
-    odd = answered.odd()
     found = Diff(
         window=f"{after.since}/{after.until}" if request.candidate_window else request.window or "",
         since=after.since,

@@ -113,14 +113,15 @@ class Total:
         """Failed runs among all; 0 without a run."""
         return Fraction(self.errors, self.runs) if self.runs else Fraction(0)
 
-    def side(self) -> Side:
-        """What the policy looks at."""
+    def side(self, unknown_usage: int = 0) -> Side:
+        """What the policy looks at; so many of the runs have calls whose tokens nobody reported."""
         return Side(
             runs=self.runs,
             unpriced_runs=self.unpriced,
             cost_per_run_usd=float(self.cost_per_run),
             latency_ms_avg=rounded(self.latency_ms_avg),
             error_rate=float(self.error_rate),
+            unknown_usage_runs=unknown_usage,
         )
 
 

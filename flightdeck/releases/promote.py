@@ -27,6 +27,7 @@ from flightdeck.models import (
     PromotionRequest,
     PromotionWish,
     ReleaseRecord,
+    Verdict,
     Window,
 )
 from flightdeck.models.decisions import Action
@@ -76,6 +77,7 @@ class _Judged:
 
     policy: PolicyResult
     evidence: dict[str, Any]
+    verdict: Verdict | None = None
 
 
 def _now() -> datetime:
@@ -259,6 +261,7 @@ class Promotions:
             moves_pointer=moves,
             created_at=self._now(),
             evidence=judged.evidence,
+            verdict=judged.verdict,
             request_id=request_id,
             event=event,
             message={
@@ -289,7 +292,9 @@ class Promotions:
         )
         _checked(window, now)
         found = compare(wanted, self._ledger, self._evidence(), self._rules.diff, now, policy)
-        return _Judged(found.diff.policy, record.document(found, wanted, self._rules.diff.config))
+        verdict = found.diff.verdict
+        kept = record.document(found, wanted, self._rules.diff.config)
+        return _Judged(found.diff.policy, kept, None if verdict.gate == "legacy" else verdict)
 
     def _unjudged(self, error: FlightDeckError) -> _Judged:
         reason = f"not evaluated: {error.message}"

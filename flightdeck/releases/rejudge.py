@@ -93,6 +93,7 @@ def _summary(diff: Diff, document: Mapping[str, Any]) -> Summary:
             cost_per_run_usd=metrics.baseline_cost_per_run_usd,
             latency_ms_avg=metrics.baseline_latency_ms_avg,
             error_rate=metrics.baseline_error_rate,
+            unknown_usage_runs=diff.data_quality.baseline.calls_without_usage,
         ),
         candidate=Side(
             runs=samples.candidate_runs,
@@ -100,6 +101,7 @@ def _summary(diff: Diff, document: Mapping[str, Any]) -> Summary:
             cost_per_run_usd=metrics.candidate_cost_per_run_usd,
             latency_ms_avg=metrics.candidate_latency_ms_avg,
             error_rate=metrics.candidate_error_rate,
+            unknown_usage_runs=diff.data_quality.candidate.calls_without_usage,
         ),
         same_release=request.get("baseline_release_id") == request.get("candidate_release_id")
         and windows.baseline == windows.candidate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ import pytest
 
 from flightdeck.errors import Blocked, Busy, Forbidden, Invalid, StoreUnavailable
 from flightdeck.judge import evidence as grounds_
+from flightdeck.ledger.looks import Pair
 from flightdeck.models import Confirmation, DiffConfig, Policy, PricingTable, Statistics
 from flightdeck.models.policy import PolicyScope
 from flightdeck.releases import promote, record
@@ -16,6 +18,7 @@ from flightdeck.releases.diff import Options
 from flightdeck.releases.evidence import Evidence
 from flightdeck.releases.promote import Promotions, Rules
 from flightdeck.releases.rejudge import rejudge
+from flightdeck.releases.retrial import retried
 from tests.contract.promotion_parts import POLICY, cell, evidence, furnish, promotions, wish
 
 FIRST = "first promotion: no promoted baseline for agent/environment"
@@ -353,6 +356,44 @@ def test_the_gate_of_the_policy_decides_promotions(furnished, store):
         ("both", "block"): "verdict INCONCLUSIVE",
         ("both", "allow"): True,
     }
+
+
+def test_a_decision_on_a_fixed_test_is_a_look_at_it_and_on_limits_or_a_sequential_one_is_none(furnished, store):
+    own = promotions(furnished, store)
+    own.promote(wish("cheap"))
+    pair = Pair("cheap", "same", "prod")
+    for policy, looks in (
+        (POLICY, 0),
+        (POLICY.model_copy(update={"statistics": Statistics(sequential=True, time_check="off")}), 0),
+        (POLICY.model_copy(update={"statistics": Statistics(time_check="off")}), 1),
+        (POLICY.model_copy(update={"statistics": Statistics(on_inconclusive="allow", time_check="off")}), 2),
+    ):
+        furnished.policies.set(policy, now=datetime.now(UTC))
+        own.rollback(wish("cheap"))
+        with contextlib.suppress(Blocked):
+            own.promote(wish("same"))
+        assert furnished.looks.fixed(pair) == looks
+
+
+def test_another_policy_is_tried_on_a_decision_and_what_can_not_be_known_is_a_note(furnished, store):
+    own = promotions(furnished, store)
+    own.promote(wish("cheap"))
+    with pytest.raises(Blocked):
+        own.promote(wish("dear"))
+    blocked, first = furnished.decisions.list(limit=2)
+    kept = furnished.decisions.get(blocked.action_id)["evidence"]
+
+    def tried(evidence, **policy):
+        return retried(blocked, evidence, POLICY.model_copy(update=policy))
+
+    loose = tried(kept, max_cost_per_run_usd=10)
+    assert (loose.then.passed, loose.now.passed, loose.now.status, loose.note) == (False, True, "INCONCLUSIVE", "")
+    former = {name: value for name, value in kept.items() if name != "evidence"}
+    limits = tried({**former, "format": 1}, statistics=Statistics(gate="verdict"))
+    assert (limits.now.status, limits.note) == (None, "only limits can be judged: it keeps sums, not cells")
+    assert tried({"format": 1, "asked": [], "error": "x"}).note == "no evidence was kept"
+    assert tried({**kept, "evidence": "{}"}).note.startswith("this is not evidence of a verdict")
+    assert retried(first, {"format": 2}, POLICY).note == "the first promotion: nothing was compared"
 
 
 def test_decisions_of_earlier_versions_can_still_be_read(furnished, store):

@@ -111,6 +111,19 @@ def test_runs_without_a_price_are_limited_by_default_when_cost_is(policy, unpric
     assert [warning.code for warning in result.verdict.warnings] == (["unpriced_runs"] if unpriced else [])
 
 
+@pytest.mark.parametrize(
+    ("policy", "unknown", "reasons"),
+    [
+        ({}, 600, []),
+        ({"max_unknown_usage_share": 0.01}, 6, []),
+        ({"max_unknown_usage_share": 0.01}, 12, ["candidate unknown usage share 0.0200 exceeds max 0.0100"]),
+        ({"max_unknown_usage_share": 0}, 1, ["candidate unknown usage share 0.0017 exceeds max 0.0000"]),
+    ],
+)
+def test_runs_of_unknown_usage_are_limited_where_the_policy_says_so(policy, unknown, reasons):
+    assert judged(side(unknown_usage_runs=unknown), **policy).policy.reasons == reasons
+
+
 def test_a_release_against_itself_is_judged_as_any_and_said_to_be_one():
     result = judged(same_release=True)
     assert (result.verdict.status, [warning.code for warning in result.verdict.warnings]) == (
