@@ -223,7 +223,18 @@ def _decision(row: Mapping[str, Any], request: PromotionRequest | None) -> Draft
 
 
 def _json(stored: Any) -> Any:  # noqa: ANN401 - JSON, as text or decoded by the database's driver
-    return json.loads(stored) if isinstance(stored, str) else stored
+    """What is stored; a number that JSON does not have is null: an infinite limit limits nothing."""
+    return json.loads(stored, parse_constant=lambda _: None) if isinstance(stored, str) else stored
+
+
+def pricing_table(each: PricingImport) -> PricingTable:
+    """The table of an import.
+
+    Raises:
+        Invalid: it can't be one here: a price is infinite.
+    """
+    table: PricingTable = _read(PricingTable, each.new, "pricing_version")
+    return table
 
 
 def _read(model: Any, values: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - an instance of the model

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from flightdeck.errors import Conflict, NotFound, Permanent
 from flightdeck.ledger import Ledger
-from flightdeck.ledger.former import BUNDLED, FormerWorkspace
-from flightdeck.models import PricingTable, ReleaseRecord
+from flightdeck.ledger.former import BUNDLED, FormerWorkspace, pricing_table
+from flightdeck.models import ReleaseRecord
 from flightdeck.models.policy import PolicyScope
 from flightdeck.store.events import EventCounts
 
@@ -165,7 +165,7 @@ def _pricing(source: FormerWorkspace, ledger: Ledger) -> Count:
     for each in imports:
         if each.import_id not in here:
             ledger.pricing.import_table(
-                PricingTable.model_validate(each.new),
+                pricing_table(each),
                 import_id=each.import_id,
                 now=each.created_at,
                 replace=True,

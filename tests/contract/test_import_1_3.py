@@ -6,7 +6,10 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -16,7 +19,7 @@ from tests.contract.commands import run
 from tests.contract.former_parts import CAUSES, Old, expected, made
 from tests.former import Former
 from tests.postgres import Postgres
-from tests.serving import serving
+from tests.serving import environment, serving
 
 EXACT = 1e-9
 METRICS = ("cost_per_run_usd", "latency_ms_avg", "error_rate")
@@ -123,6 +126,87 @@ def test_repeating_changes_nothing(old: Old, imported: str) -> None:
     assert again.exit_code == 0, again.output
     assert all(" 0 new" in line for line in again.output.splitlines() if " new" in line)
     assert run("workspace", "info", "--json").output == before
+
+
+INTERRUPTED = """\
+import os, signal, sys
+from flightdeck.cli.main import cli
+from flightdeck.releases import importing
+
+importing.BATCH_EVENTS = 300
+step, times = sys.argv[1], int(sys.argv[2])
+real = getattr(importing, step)
+
+
+def then_killed(*arguments, **named):
+    global times
+    done = real(*arguments, **named)
+    times -= 1
+    if not times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+
+
+setattr(importing, step, then_killed)
+cli(["import-sqlite", sys.argv[3]])
+"""
+
+
+@pytest.mark.parametrize(("step", "times"), [("_pricing", 1), ("_webhooks", 1), ("_ingest", 7)])
+def test_an_import_that_was_killed_is_taken_up_again(old: Old, initialised: Path, step: str, times: int) -> None:
+    """By SIGKILL, once a step of it is done: the same end, counted and verified."""
+    (initialised / "interrupted.py").write_text(INTERRUPTED)
+    killed = subprocess.run(
+        [sys.executable, "interrupted.py", step, str(times), str(old.folder)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = run("import-sqlite", str(old.folder))
+    assert resumed.exit_code == 0, resumed.output
+    assert "Verified: everything is here" in resumed.output
+    found, new, _, before = _line(resumed.output, "events")[1:5]
+    foreign, batches = 4, times if step == "_ingest" else 0
+    assert (int(found), int(new) + int(before)) == (len(old.events), len(old.events) - foreign)
+    assert 300 * batches - foreign <= int(before) <= 300 * batches
+    info = json.loads(run("workspace", "info", "--json").output)
+    theirs = json.loads(old.flightdeck("workspace", "info", "--json"))
+    same = ("releases_total", "actions_total", "promoted_pointers_total", "pricing_tables_total", "webhooks_configured")
+    assert [info[key] for key in same] == [theirs[key] for key in same]
+    assert info["run_events_total"] == len(old.events) - foreign
+    assert run("release", "history").output == old.flightdeck("release", "history")
+    _compare(old, "plain")
+    assert run("doctor").exit_code == 0
+
+
+def test_what_has_no_bound_in_1_3_limits_nothing_and_prices_nothing(
+    old: Old, initialised: Path, tmp_path: Path
+) -> None:
+    """1.3 takes ``.inf``; here a limit is a finite number or off, and no price is infinite."""
+    shutil.copytree(old.folder, tmp_path / "copy")
+    database = sqlite3.connect(tmp_path / "copy" / ".flightdeck" / "flightdeck.db")
+    with database:
+        database.execute(
+            "UPDATE active_policy SET policy_json = replace(policy_json, '\"max_cost_per_run_usd\":0.5', "
+            "'\"max_cost_per_run_usd\":Infinity')"
+        )
+        database.execute("UPDATE active_policy SET policy_json = replace(policy_json, ': 0.5', ': Infinity')")
+    result = run("import-sqlite", str(tmp_path / "copy"))
+    assert result.exit_code == 0, result.output
+    assert json.loads(run("policy", "show").output)["max_cost_per_run_usd"] is None
+    with database:
+        database.execute(
+            "UPDATE pricing_import_audit SET import_id = 'pim_0123456789ab', "
+            "new_pricing_json = replace(replace(new_pricing_json, ':0.0025', ':Infinity'), ': 0.0025', ': Infinity') "
+            "WHERE pricing_version = 'mine' AND action = 'insert'"
+        )
+    database.close()
+    refused = run("import-sqlite", str(tmp_path / "copy"))
+    assert refused.exit_code == 1
+    assert "Error: The workspace's PricingTable mine can't be read: entries.0.input_usd_per_1k_tokens" in refused.stderr
 
 
 @pytest.mark.parametrize("agent", CAUSES)
