@@ -37,6 +37,8 @@ TIMEOUT_S = 60.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LONGEST_SHOWN = 200
 WINDOW_HINT = "(use a number and d, h or m, like 7d)"
+NO_ROUTE = b'{"detail":"Not Found"}'
+API_HINT = "Is that the API's port (8765 by default), of a FlightDeck of this version?"
 MISDIRECTED = 421
 """Answered by a server to a caller that looks for another one (its file is left over)."""
 
@@ -74,6 +76,8 @@ class Api:
         """Sends a request; raises what the answer says is wrong."""
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         answer = self._wire.send(method, target, body, headers)
+        if answer.status == 404 and answer.body == NO_ROUTE:
+            raise NotFound(f"The server does not know {target.partition('?')[0]}.", hint=API_HINT)
         if answer.status >= 400:
             raise _error(answer)
         return answer
@@ -92,7 +96,7 @@ class Remote:
 
     def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """Sends one request; raises NotRunning when nothing listens there, Misconfigured on a redirect."""
-        from http.client import HTTPException
+        from http.client import BadStatusLine, HTTPException, RemoteDisconnected
         from urllib import request
         from urllib.error import HTTPError, URLError
 
@@ -124,6 +128,8 @@ class Remote:
                 raise NotRunning(str(error.reason)) from error
             raise StoreUnavailable(f"The server at {self._url} does not answer: {error.reason}") from error
         except (OSError, ValueError, HTTPException) as error:
+            if isinstance(error, BadStatusLine) and not isinstance(error, RemoteDisconnected):
+                raise Misconfigured(f"What answers at {self._url} does not speak HTTP.", hint=API_HINT) from error
             raise StoreUnavailable(f"The server at {self._url} does not answer: {error}") from error
 
 

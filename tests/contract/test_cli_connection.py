@@ -18,6 +18,7 @@ import pytest
 from flightdeck.cli import connection
 from flightdeck.errors import Misconfigured, StoreUnavailable
 from tests.contract.commands import run
+from tests.serving import serving
 
 TOKEN = "s3cret"
 
@@ -181,3 +182,19 @@ def test_the_commands_import_each_other_in_no_circle():
         named = [node.module for node in tree if isinstance(node, ast.ImportFrom) and node.module]
         edges[f"flightdeck.cli.{path.stem}"] = {name for name in named if name.startswith("flightdeck.cli.")}
     tuple(TopologicalSorter(edges).static_order())  # a CycleError names the circle
+
+
+def test_another_port_than_the_api_s_is_told_as_such(tmp_path, monkeypatch):
+    """OTLP's ports are the likely ones: HTTP without these routes, and gRPC."""
+    monkeypatch.chdir(tmp_path)
+    with serving(tmp_path) as server:
+        monkeypatch.setenv("FLIGHTDECK_URL", server.otlp_http)
+        ended = run("release", "list")
+        assert (ended.exit_code, ended.stderr.count("\n")) == (1, 1)
+        assert ended.stderr.startswith("Error: The server does not know /v1/releases. Is that the API's port")
+        monkeypatch.setenv("FLIGHTDECK_URL", server.otlp_grpc)
+        ended = run("release", "list")
+        assert ended.exit_code == 1
+        assert ended.stderr.startswith(
+            f"Error: What answers at {server.otlp_grpc} does not speak HTTP. Is that the API's"
+        )
