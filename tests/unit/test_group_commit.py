@@ -203,3 +203,23 @@ def test_a_store_that_goes_away_while_a_batch_is_halved_fails_only_what_it_did_n
         type(None),
         type(None),
     ]
+
+
+def test_a_batch_waits_for_those_who_came_before_and_a_lone_sender_for_nobody() -> None:
+    """The wait is longer than the test's patience."""
+    store = Store()
+    group: GroupCommit[int, str] = GroupCommit(store.commit, BatchSettings(wait_ms=10_000, max_bytes=MIB), name="test")
+    wait([group.submit(0, MIB)], 10)  # full, so it does not wait
+    for item in (1, 2, 3):  # one came before
+        assert group.submit(item, 1).result(5) == f"stored {item}"
+    store.open.clear()
+    store.entered.clear()
+    four = group.submit(4, 1)
+    assert store.entered.wait(5)
+    five = group.submit(5, 1)
+    store.open.set()
+    assert four.result(5) == "stored 4"
+    assert not wait([five], 0.05).done  # two waited for an answer, so another one is expected
+    assert not wait([five, group.submit(6, 1)], 5).not_done
+    assert store.batches == [[0], [1], [2], [3], [4], [5, 6]]
+    assert group.drain(10)
