@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class Turn:
     prompt: str = ""
     stream: bool = False
     with_usage: bool = True
+    creation: int = 0
+    reasoning: int = 2
 
     @property
     def snapshot(self) -> str:
@@ -83,7 +86,9 @@ class Turn:
 
     def used(self) -> Answered:
         results = min(self.results, 8)
-        return Answered(self.snapshot, 100 + 50 * results, 10 + 5 * results, 20 + 20 * results, 0, 2)
+        return Answered(
+            self.snapshot, 100 + 50 * results, 10 + 5 * results, 20 + 20 * results, self.creation, self.reasoning
+        )
 
 
 def _arguments(schema: Json) -> Json:
@@ -101,6 +106,11 @@ class _Server(ThreadingHTTPServer):
         self.refused = 0
         self.unknown: list[str] = []
         self.lock = threading.Lock()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away without a word is no error of ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -312,6 +322,8 @@ class Messages(Protocol):
             tools={tool["name"]: tool.get("input_schema") or {} for tool in body.get("tools") or ()},
             results=sum(block.get("type") == "tool_result" for block in blocks),
             stream=bool(body.get("stream")),
+            creation=5,
+            reasoning=0,
         )
 
     def refusal(self) -> Json:
@@ -362,6 +374,11 @@ class Messages(Protocol):
         yield _event({"type": "message_stop"}, "message_stop")
 
 
+def _schema(declaration: Json) -> Json:
+    spellings = ("parameters", "parametersJsonSchema", "parameters_json_schema")
+    return next((declaration[name] for name in spellings if declaration.get(name)), {})
+
+
 class GenerateContent(Protocol):
     """Google's ``models/…:generateContent`` and ``:streamGenerateContent``."""
 
@@ -374,7 +391,7 @@ class GenerateContent(Protocol):
         parts = [part for content in body["contents"] for part in content.get("parts") or ()]
         self.turn = Turn(
             model=path[1],
-            tools={one["name"]: one.get("parameters") or one.get("parametersJsonSchema") or {} for one in declared},
+            tools={one["name"]: _schema(one) for one in declared},
             results=sum("functionResponse" in part or "function_response" in part for part in parts),
             stream=path[2] == "streamGenerateContent",
         )

@@ -1,0 +1,1 @@
+"""Real agent frameworks against a scripted model: what each one's runs look like, over OTLP and as RunEvents."""
