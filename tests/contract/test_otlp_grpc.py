@@ -260,6 +260,7 @@ def test_with_a_token_its_bearer_is_required_in_the_metadata(landed):
         for metadata in ((), (("authorization", "Bearer other"),), (("authorization", "tok"),)):
             error = refused(channel, otlp.traces(otlp.span()), metadata=metadata)
             assert error.code() == grpc.StatusCode.UNAUTHENTICATED
+            assert "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN" in error.details()
         assert landed.batches == []
         export(channel, otlp.traces(otlp.span()), metadata=(("authorization", "Bearer tok"),))
         assert len(landed.batches) == 1

@@ -8,11 +8,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from flightdeck.access import Access
+from flightdeck.errors import Unauthenticated
 from flightdeck.otel.receiver.counters import Counters
 from flightdeck.otel.receiver.gate import Gate
 from flightdeck.otel.scores import Score
 
 MIB = 1024 * 1024
+TOKEN_HINT = (
+    "Exporters send it by OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN; flightdeck.otel does, where "
+    "FLIGHTDECK_URL and FLIGHTDECK_LOCAL_API_TOKEN are set and no OTLP endpoint."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +65,8 @@ class Receiver:
 
     def admit(self, authorization: str | None, peer: str | None, transport: str) -> Caller:
         """Who is calling. Raises Unauthenticated or Forbidden."""
-        self.access.write(authorization, peer)
+        try:
+            self.access.write(authorization, peer)
+        except Unauthenticated as error:
+            raise Unauthenticated(error.message, hint=TOKEN_HINT) from error
         return Caller(transport)
