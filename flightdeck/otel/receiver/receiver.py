@@ -14,7 +14,7 @@ from flightdeck.otel.receiver.gate import Gate
 from flightdeck.otel.scores import Score
 
 MIB = 1024 * 1024
-TOKEN_HINT = (
+HOW_TO_SEND = (
     "Exporters send it by OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN; flightdeck.otel does, where "
     "FLIGHTDECK_URL and FLIGHTDECK_LOCAL_API_TOKEN are set and no OTLP endpoint."
 )
@@ -68,5 +68,5 @@ class Receiver:
         try:
             self.access.write(authorization, peer)
         except Unauthenticated as error:
-            raise Unauthenticated(error.message, hint=TOKEN_HINT) from error
+            raise Unauthenticated(error.message, hint=HOW_TO_SEND) from error
         return Caller(transport)
