@@ -46,6 +46,7 @@ def metric(one: Decided) -> VerdictMetric:
     return VerdictMetric(
         name=own.guardrail.metric,
         estimand=own.guardrail.estimand,
+        direction=own.guardrail.direction or "higher_is_worse",
         unit=quantities.unit(own.guardrail.metric),
         status=one.status,
         margin=VerdictMargin(absolute=own.guardrail.absolute, relative=own.guardrail.relative),

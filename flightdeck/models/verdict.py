@@ -67,6 +67,7 @@ class VerdictMetric(_Part):
 
     name: str
     estimand: str
+    direction: Literal["higher_is_worse", "lower_is_worse"] = "higher_is_worse"
     unit: str
     status: Status
     margin: VerdictMargin

@@ -25,7 +25,7 @@ expect.set_options(timeout=30_000)  # a loaded machine is slow, not wrong
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "s3cret token"
-RUNS = 40
+RUNS = 90
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 POLICY = {
@@ -36,6 +36,13 @@ POLICY = {
     "min_candidate_runs": 20,
     "min_baseline_runs": 20,
     "min_low_runs": 5,
+    "statistics": {
+        "guardrails": [
+            {"metric": "error_rate", "absolute": 0.04},
+            {"metric": "latency_ms", "relative": 0.2},
+            {"metric": "cost_usd", "relative": 2.0},
+        ]
+    },
 }
 PRICES = {
     "provider": "openai",
@@ -78,11 +85,14 @@ def page(page: Page) -> Iterator[Page]:
     assert [fault for fault in faults if not fault.startswith("Failed to load resource")] == []
 
 
-# --- a server with three releases ----------------------------------------------------------------------
+# --- a server with releases ------------------------------------------------------------------------------
 
 
 class Workspace:
-    """A served workspace: ``bad`` costs and fails more than ``baseline``, ``good`` does not, ``silent`` never ran."""
+    """A served workspace: ``bad`` costs and fails more than ``baseline``, ``good`` does not.
+
+    ``silent`` never ran, ``young`` did not run enough.
+    """
 
     def __init__(self, server: Server, token: str = "") -> None:
         self.server = server
@@ -90,10 +100,11 @@ class Workspace:
         self.api = httpx.Client(base_url=server.url, headers=headers, timeout=30)
         self.put("/v1/policy", POLICY, "PUT")
         self.put("/v1/pricing", {"table": PRICES})
-        self.baseline = self.release("1.4.0", failed=1, output_tokens=300)
+        self.baseline = self.release("1.4.0", failed=2, output_tokens=300)
         self.good = self.release("1.5.1", failed=0, output_tokens=280)
-        self.bad = self.release("1.5.0", failed=8, output_tokens=900)
+        self.bad = self.release("1.5.0", failed=18, output_tokens=900)
         self.silent = self.release("1.6.0", runs=0)
+        self.young = self.release("1.7.0", runs=20)
 
     def put(self, path: str, body: object, method: str = "POST") -> httpx.Response:
         return self.api.request(method, path, json=body).raise_for_status()
@@ -117,7 +128,7 @@ class Workspace:
                 "agent_id": "agent_support",
                 "release_id": release,
                 "run_id": f"{release}-{n}",
-                "tenant_id": f"tenant-{n % 4}",
+                "tenant_id": f"tenant-{n % 9}",
                 "task_id": "refund",
                 "environment": "production",
                 "metrics": {"latency_ms": 1000 + n, "success": n >= failed},
@@ -192,13 +203,16 @@ def test_a_candidate_that_fails_more_is_a_fail_with_its_reasons_and_numbers(page
     expect(band.get_by_text("Do not roll forward")).to_be_visible()
     expect(band.get_by_role("list", name="Reasons").get_by_role("listitem")).to_have_text(
         [reason["message"] for reason in answer["verdict"]["reasons"]]
+        + [reason for reason in answer["policy"]["reasons"] if not reason.startswith("verdict ")]
     )
+    expect(band).to_contain_text("The policy blocks it: its limits and the verdict decide.")
+    expect(band).to_contain_text("2 of 3 hold")
     expect(band).to_contain_text(f"{RUNS} baseline, {RUNS} candidate")
     expect(page).to_have_title("✕ FAIL · 1.4.0 → 1.5.0 · FlightDeck")
     expect(page.get_by_role("heading", level=1)).to_contain_text("1.5.0")
 
     baseline, candidate, change, limit, _, state = metric(page, "error_rate")
-    assert (baseline, candidate, change) == ("2.50 %", "20.00 %", "+17.50 points")
+    assert (baseline, candidate, change) == ("2.22 %", "20.00 %", "+17.78 points")
     assert limit.endswith("≤ 10.00 %")
     assert state.endswith("FAIL")
     cost = answer["metrics"]
@@ -212,6 +226,56 @@ def test_a_candidate_that_fails_more_is_a_fail_with_its_reasons_and_numbers(page
     assert state.endswith("PASS")
     # One strip for each metric: both sides as dots.
     expect(page.locator("[data-metric] svg circle")).to_have_count(6)
+
+
+def guardrail(page: Page, key: str) -> list[str]:
+    """The cells of a guardrail's row, as read."""
+    cells = page.locator(f'[data-guardrail="{key}"] > td').all_inner_texts()
+    return [" ".join(cell.replace("\u202f", " ").replace("\u2212", "-").split()) for cell in cells]
+
+
+def test_a_guardrail_shows_both_sides_the_change_between_its_limits_and_the_margin(page, workspace):
+    answer = workspace.diff(workspace.bad)["verdict"]
+    page.goto(workspace.address(workspace.bad))
+    expect(page.get_by_role("table", name="Guardrails").locator("tbody tr")).to_have_count(3)
+    values, effect, _, state = guardrail(page, "error_rate mean")
+    assert values == "2.22 % → 20.00 %"
+    low, high = (f"{100 * answer['metrics'][0]['effect_absolute'][side]:+.2f} points" for side in ("low", "high"))
+    assert effect == f"+17.78 points {low} to {high}; margin +4.00 points"
+    assert state.endswith("FAIL")
+    # Zero, margin, axis; the interval with its ends; the estimate.
+    drawn = page.locator('[data-guardrail="error_rate mean"] svg')
+    expect(drawn.locator("circle")).to_have_count(1)
+    expect(drawn.locator("line")).to_have_count(6)
+    page.get_by_text("Show numbers").click()
+    numbers = page.get_by_role("table", name="Numbers behind the guardrails")
+    expect(numbers.get_by_role("row", name="Runs with a value")).to_contain_text(f"{RUNS} → {RUNS}")
+    expect(page.get_by_role("region", name="How sure")).to_contain_text("9 → 9, 9 in both")
+    assert violations(page) == []
+
+
+def test_a_candidate_with_few_runs_is_inconclusive_and_says_what_is_missing(page, workspace):
+    answer = workspace.diff(workspace.young)["verdict"]
+    assert answer["status"] == "INCONCLUSIVE"
+    page.goto(workspace.address(workspace.young))
+    band = verdict(page)
+    expect(band.get_by_text("INCONCLUSIVE", exact=True)).to_be_visible()
+    expect(band).to_contain_text("20 of the candidate; 30 of each are needed")
+    expect(page).to_have_title("◔ INCONCLUSIVE · 1.4.0 → 1.7.0 · FlightDeck")
+    assert "about 10 more runs a side" in guardrail(page, "latency_ms mean")[-1]
+    assert violations(page) == []
+
+
+def test_what_drives_a_difference_is_one_click_away_with_runs_to_look_at(page, workspace):
+    page.goto(workspace.address(workspace.bad))
+    page.get_by_role("button", name="Explain the difference").click()
+    moved = page.get_by_role("table", name="What moved Error rate")
+    expect(moved).to_be_visible()
+    first = moved.get_by_role("row").first
+    expect(first).to_contain_text("+17.78")
+    expect(first).to_contain_text("100.00")
+    expect(first.locator("code")).to_have_count(3)
+    assert violations(page) == []
 
 
 def test_a_candidate_that_holds_every_limit_is_a_pass(page, workspace):
@@ -235,7 +299,7 @@ def test_the_answer_itself_and_the_runs_behind_it_are_one_click_away(page, works
     page.get_by_role("link", name="Runs of 1.5.0").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Runs of agent_support 1.5.0")
     expect(page.locator("tbody tr")).to_have_count(RUNS)
-    expect(page.locator("tbody tr", has_text="failed")).to_have_count(8)
+    expect(page.locator("tbody tr", has_text="failed")).to_have_count(18)
     assert violations(page) == []
 
 

@@ -4,7 +4,7 @@ import createClient from "openapi-fetch";
 import { ApiError, failureOfAnswer } from "./failure";
 import type { paths } from "./schema";
 import { token } from "./token";
-import type { Diff, Policy } from "./types";
+import type { Diff, Explanation, Policy } from "./types";
 
 /** Where the page was served from; below a reverse proxy's path that is not the root. */
 export function serverAddress(): string {
@@ -63,6 +63,19 @@ export function fetchDiff(of: Comparison, signal: AbortSignal): Promise<Diff> {
     environment: of.environment || null,
   };
   return dataOf(client.POST("/v1/diff", { body, signal })) as Promise<Diff>;
+}
+
+/** What moved the metrics between two releases. */
+export async function fetchExplanation(of: Comparison, signal: AbortSignal): Promise<Explanation> {
+  const body = {
+    baseline_release_id: of.baseline,
+    candidate_release_id: of.candidate,
+    window: of.window,
+    environment: of.environment || null,
+    explain: true,
+  };
+  const answer = (await dataOf(client.POST("/v1/diff", { body, signal }))) as Diff;
+  return (answer.explanation ?? { metrics: [] }) as Explanation;
 }
 
 export function fetchPolicy(signal: AbortSignal): Promise<Policy> {

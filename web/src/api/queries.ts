@@ -4,6 +4,7 @@ import { QueryClient, useQuery } from "@tanstack/react-query";
 import {
   type Comparison,
   fetchDiff,
+  fetchExplanation,
   fetchPolicy,
   fetchPromoted,
   fetchReleases,
@@ -38,6 +39,15 @@ export function useDiff(of: Comparison) {
     queryKey: ["diff", of.baseline, of.candidate, of.window, of.environment],
     queryFn: ({ signal }) => fetchDiff(of, signal),
     enabled: of.baseline !== "" && of.candidate !== "",
+  });
+}
+
+/** What moved; asked for once somebody wants to know. */
+export function useExplanation(of: Comparison, isWanted: boolean) {
+  return useQuery({
+    queryKey: ["explanation", of.baseline, of.candidate, of.window, of.environment],
+    queryFn: ({ signal }) => fetchExplanation(of, signal),
+    enabled: isWanted,
   });
 }
 

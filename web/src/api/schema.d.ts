@@ -2645,6 +2645,12 @@ export interface components {
             name: string;
             /** Estimand */
             estimand: string;
+            /**
+             * Direction
+             * @default higher_is_worse
+             * @enum {string}
+             */
+            direction?: "higher_is_worse" | "lower_is_worse";
             /** Unit */
             unit: string;
             /**

@@ -11,6 +11,7 @@ type Whole<T> = T extends object ? { [Key in keyof T]-?: Whole<Exclude<T[Key], u
 type Sometimes = "warnings" | "explanation" | "evidence";
 
 export type Diff = Whole<Omit<Schemas["Diff"], Sometimes>> & Pick<Schemas["Diff"], Sometimes>;
+export type Explanation = Whole<Schemas["Explanation"]>;
 export type Policy = Schemas["Policy"];
 export type DataQuality = Schemas["DataQuality"];
 export type Status = Diff["verdict"]["status"];

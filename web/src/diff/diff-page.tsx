@@ -13,6 +13,10 @@ import { SignIn } from "../states/sign-in";
 import { second } from "../text/moment";
 import { Details } from "./details";
 import classes from "./diff-page.module.css";
+import { Drivers } from "./drivers";
+import { GuardrailTable } from "./guardrail-table";
+import { guardrailRows, sureness } from "./guardrails";
+import guardrails from "./guardrails.module.css";
 import { PairHeader, type Side } from "./pair-header";
 import { metricRows, notes, priceRows, quality, sampleRows } from "./rows";
 import { MetricTable, PairTable, Section } from "./sheet";
@@ -147,6 +151,16 @@ function Answer({ diff, policy, route, versions }: AnswerProps) {
             />
           </Section>
         )}
+        {diff.verdict.metrics.length > 0 && (
+          <Section title="Guardrails">
+            <GuardrailTable rows={guardrailRows(diff)} />
+          </Section>
+        )}
+        {empty.length === 0 && (
+          <Section title="What drives it">
+            <Drivers of={route} key={diff.policy.evaluated_at} />
+          </Section>
+        )}
         <Section title="Metrics">
           <MetricTable rows={metricRows(diff, policy)} versions={versions} />
         </Section>
@@ -162,6 +176,18 @@ function Answer({ diff, policy, route, versions }: AnswerProps) {
                 : `. Policy ${policy.policy_id} takes any.`}
           </p>
         </Section>
+        {diff.verdict.metrics.length > 0 && (
+          <Section title="How sure">
+            <dl className={guardrails["sure"]}>
+              {sureness(diff).map(([what, words]) => (
+                <div key={what}>
+                  <dt>{what}</dt>
+                  <dd>{words}</dd>
+                </div>
+              ))}
+            </dl>
+          </Section>
+        )}
         <Section title="Prices">
           <PairTable title="Prices" rows={priceRows(diff)} versions={versions} />
         </Section>

@@ -43,11 +43,16 @@ interface Measure {
   changeText: (x: number) => string;
 }
 
-/** The state of one metric: what the verdict's reasons say of it, else PASS where a limit was held. */
+/** How the policy's reasons begin that concern a metric's limit. */
+const BROKEN: Record<string, string[]> = {
+  error_rate: ["candidate error_rate "],
+  latency_ms: ["candidate latency_ms_avg "],
+  cost_usd: ["candidate cost_per_run_usd ", "candidate unpriced share "],
+};
+
+/** The state of one limit: what the policy's reasons say of it, else PASS where it was held. */
 export function stateOf(key: string, diff: Diff, limit: number | null | undefined, candidate: number | null) {
-  if (diff.verdict.reasons.some((reason) => reason.metric === key)) {
-    return diff.verdict.status === "INCONCLUSIVE" ? "INCONCLUSIVE" : "FAIL";
-  }
+  if (diff.policy.reasons.some((reason) => BROKEN[key]?.some((start) => reason.startsWith(start)))) return "FAIL";
   if (limit === null || limit === undefined) return null;
   return candidate === null ? "NODATA" : "PASS";
 }
@@ -287,5 +292,8 @@ export function notes(diff: Diff): Note[] {
 export function reasons(diff: Diff): string[] {
   const isMissing = (code: string) => (code === "no_data" ? 0 : 1);
   const own = diff.verdict.reasons.toSorted((a, b) => isMissing(a.code) - isMissing(b.code));
-  return [...new Set([...own.map((reason) => reason.message), ...diff.policy.reasons])];
+  const said = own.map((reason) => reason.message);
+  // The policy repeats the verdict's reasons where the verdict decides.
+  const others = diff.policy.reasons.filter((reason) => !/^verdict [A-Z]+(:|$)/.test(reason));
+  return [...new Set([...said, ...others])];
 }

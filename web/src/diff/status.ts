@@ -8,6 +8,6 @@ export const ICON: Record<Status, string> = { PASS: "✓", FAIL: "✕", INCONCLU
 export const ANSWER: Record<Status, string> = {
   PASS: "Roll forward",
   FAIL: "Do not roll forward",
-  INCONCLUSIVE: "Not decided: more runs are needed",
+  INCONCLUSIVE: "Not decided",
   NODATA: "Nothing to judge: a side has no finished run",
 };

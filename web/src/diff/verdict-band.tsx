@@ -2,16 +2,22 @@ import type { Diff } from "../api/types";
 import shell from "../shell/shell.module.css";
 import { minute, second, windowWords } from "../text/moment";
 import { count } from "../text/number";
+import { gateWords, holding, wholeNeeded } from "./guardrails";
 import { reasons } from "./rows";
 import { ANSWER } from "./status";
 import { StatusWord } from "./status-word";
 import classes from "./verdict-band.module.css";
+
+/** Reasons that stand in the band; each guardrail's stands beside it as well. */
+const MOST_REASONS = 5;
 
 /** Roll forward or not, why, and on how much evidence: readable from across the room. */
 export function VerdictBand({ diff }: { diff: Diff }) {
   const { status } = diff.verdict;
   const { samples, filters } = diff;
   const why = reasons(diff);
+  const needed = wholeNeeded(diff);
+  const holds = holding(diff);
   const limits = [
     `environment ${filters.environment}`,
     filters.tenant_id === null ? "" : `tenant ${filters.tenant_id}`,
@@ -24,19 +30,20 @@ export function VerdictBand({ diff }: { diff: Diff }) {
           <div role="status" className={classes["word"]}>
             <StatusWord status={status} />
             <span className={classes["answer"]}>{ANSWER[status]}</span>
+            {needed !== null && <span className={classes["needed"]}>{needed}</span>}
           </div>
           <div className={classes["why"]}>
             {why.length > 0 ? (
               <ul aria-label="Reasons">
-                {why.map((reason) => (
+                {why.slice(0, MOST_REASONS).map((reason) => (
                   <li key={reason}>{reason}</li>
                 ))}
+                {why.length > MOST_REASONS && <li>and {why.length - MOST_REASONS} more, below</li>}
               </ul>
             ) : (
-              <p>
-                {status === "PASS" ? "The policy has nothing against the candidate." : "The server gives no reason."}
-              </p>
+              <p>{status === "PASS" ? "Every guardrail holds." : "The server gives no reason."}</p>
             )}
+            <p className={classes["gate"]}>{gateWords(diff)}</p>
           </div>
           <dl className={classes["evidence"]}>
             <div>
@@ -45,6 +52,12 @@ export function VerdictBand({ diff }: { diff: Diff }) {
                 {count(samples.baseline_runs)} baseline, {count(samples.candidate_runs)} candidate
               </dd>
             </div>
+            {holds !== null && (
+              <div>
+                <dt>Guardrails</dt>
+                <dd>{holds}</dd>
+              </div>
+            )}
             <div>
               <dt>Window</dt>
               <dd title={`${diff.since} to ${diff.until}`}>

@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import { diff } from "../../test/answers";
+import type { Diff } from "../api/types";
+import { gateWords, guardrailRows, holding, neededWords, wholeNeeded } from "./guardrails";
+
+type Metric = Diff["verdict"]["metrics"][number];
+
+const NOTHING = { baseline: null, candidate: null, hours: null, limited_by: null };
+const ERRORS: Metric = {
+  name: "error_rate",
+  estimand: "mean",
+  direction: "higher_is_worse",
+  unit: "share",
+  status: "FAIL",
+  margin: { absolute: 0.02, relative: null },
+  n_baseline: 12_480,
+  n_candidate: 1_312,
+  missing_baseline: 0,
+  missing_candidate: 0,
+  baseline: 0.02,
+  candidate: 0.051,
+  effect_absolute: { estimate: 0.031, low: 0.021, high: 0.041 },
+  effect_relative: { estimate: 1.55, low: 1, high: 2.1 },
+  raw_effect_absolute: 0.03,
+  raw_effect_relative: 1.5,
+  z: 1.8,
+  df: null,
+  p_pass: 0.96,
+  p_fail: 0.036,
+  p_fail_adjusted: 0.00001,
+  design_effect: 1.2,
+  mde: 0.012,
+  runs_needed: { ...NOTHING, baseline: 0, candidate: 0, hours: 0 },
+};
+const SCORE: Metric = {
+  ...ERRORS,
+  name: "score:faithfulness",
+  direction: "lower_is_worse",
+  unit: "score",
+  status: "INCONCLUSIVE",
+  margin: { absolute: 0.1, relative: null },
+  effect_absolute: { estimate: -0.05, low: -0.2, high: null },
+  runs_needed: { ...NOTHING, baseline: 1_814, candidate: 1_203, hours: 6.3 },
+};
+
+function judged(...metrics: Metric[]): Diff {
+  return diff((answer) => {
+    answer.verdict.metrics = metrics;
+    answer.verdict.gate = "both";
+  });
+}
+
+const plain = (text: string | null | undefined) => text?.replaceAll("\u202f", " ").replaceAll("\u2212", "-");
+
+describe("guardrails", () => {
+  it("are drawn in margins, with worse on the right, whichever way is worse", () => {
+    const [errors, score] = guardrailRows(judged(ERRORS, SCORE));
+    expect(errors?.drawn.estimate).toBeCloseTo(1.55);
+    expect(errors?.drawn.low).toBeCloseTo(1.05);
+    expect(score?.drawn.estimate).toBeCloseTo(0.5);
+    expect(score?.drawn.high).toBeCloseTo(2);
+    expect(score?.drawn.low).toBeNull();
+  });
+
+  it("say effect, limits and margin in one unit", () => {
+    const [errors, score] = guardrailRows(judged(ERRORS, SCORE));
+    expect([plain(errors?.effect), plain(errors?.interval), plain(errors?.margin)]).toEqual([
+      "+3.10 points",
+      "+2.10 points to +4.10 points",
+      "+2.00 points",
+    ]);
+    expect(plain(score?.interval)).toBe("-0.200 to unbounded");
+    expect(plain(score?.margin)).toBe("-0.100");
+  });
+
+  it("that are not decided say how far a decision is", () => {
+    expect(guardrailRows(judged(ERRORS, SCORE)).map((row) => row.needed)).toEqual([
+      null,
+      "about 1,900 more runs a side, 6 h at today's rate",
+    ]);
+    expect(neededWords({ ...NOTHING, limited_by: "tenants" })).toContain("more tenants");
+    expect(neededWords({ ...NOTHING, limited_by: "effect" })).toContain("no number of runs");
+    expect(neededWords(NOTHING)).toContain("unknown");
+    expect(neededWords({ ...NOTHING, baseline: 5, candidate: 7, hours: 0.2 })).toBe(
+      "about 7 more runs a side, 12 min at today's rate",
+    );
+  });
+
+  it("the whole says how many hold, and who decides", () => {
+    const answer = judged(ERRORS, SCORE);
+    expect(holding(answer)).toBe("0 of 2 hold");
+    expect(holding(diff())).toBeNull();
+    expect(gateWords(answer)).toBe("The policy blocks it: its limits and the verdict decide.");
+    answer.policy.passed = true;
+    answer.verdict.gate = "legacy";
+    expect(gateWords(answer)).toBe("The policy lets it through: its limits decide, the verdict is advice.");
+    expect(wholeNeeded(answer)).toBeNull();
+    answer.verdict.status = "INCONCLUSIVE";
+    answer.verdict.runs_needed = SCORE.runs_needed;
+    expect(wholeNeeded(answer)).toContain("1,900 more runs");
+  });
+});
