@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from flightdeck.cli.connection import Api
+from flightdeck.cli.connection import Api, api
 from flightdeck.cli.question import asked, body
-from flightdeck.cli.verdicts import EXIT_CODES, RENDERINGS, rendered
+from flightdeck.cli.verdicts import EXIT_CODES, Reports, outputs, rendered, wants_evidence, write
 from flightdeck.cli.watch import Answer, Watch
-from flightdeck.errors import Forbidden, Unauthenticated
+from flightdeck.errors import FlightDeckError
+
+if TYPE_CHECKING:
+    from flightdeck.models import Diff
+    from flightdeck.presentation.judged import Judged
 
 INTERRUPTED = 130
 """Exit code on Ctrl-C, as shells have it."""
@@ -55,14 +58,16 @@ class Length(click.ParamType[int]):
 @click.option(
     "--actor", default="unknown", envvar="FLIGHTDECK_ACTOR", show_envvar=True, help="Who you are, for the record."
 )
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json", *RENDERINGS[1:]]),
-    default="text",
-    show_default=True,
-    help="How it is written.",
-)
-def gate(window: str, wait: int, interval: int, actor: str, output: str, **question: Any) -> None:  # noqa: ANN401 - of `asked`
+@outputs
+def gate(
+    window: str,
+    wait: int,
+    interval: int,
+    actor: str,
+    output: str,
+    reports: Reports,
+    **question: Any,  # noqa: ANN401 - of `asked`
+) -> None:
     """Ask whether CANDIDATE may replace BASELINE, and end with the verdict's exit code.
 
     With --wait it asks again until the verdict is PASS or FAIL, or the time is over. The verdict is judged as
@@ -81,70 +86,60 @@ def gate(window: str, wait: int, interval: int, actor: str, output: str, **quest
     \b
     Example:
       flightdeck gate rel_0123456789ab rel_ba9876543210 --window 24h
-      flightdeck gate rel_0123456789ab rel_ba9876543210 --wait 30m --interval 1m --output markdown
+      flightdeck gate rel_0123456789ab rel_ba9876543210 --wait 30m --interval 1m --output annotations \\
+        --report markdown verdict.md --report junit verdict.xml --report evidence evidence.json
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
     watch = Watch(wait, interval)
+    wanted = body(**question, window=window, include_evidence=wants_evidence(output, reports))
     try:
-        answer = watch.until_conclusive(lambda flightdeck: _asked(flightdeck, window, wait, question))
-        watch.once(lambda flightdeck: _looked(flightdeck, answer, question, actor))
+        answer = watch.until_conclusive(lambda flightdeck: _asked(flightdeck, wanted, sequential=wait > 0))
+        _record(answer, wanted, actor, served=watch.served)
     except KeyboardInterrupt:
         watch.progress.end()
         click.echo(f"Interrupted; the last verdict was {watch.last}.", err=True)
         raise SystemExit(INTERRUPTED) from None
-    click.echo(_shown(answer, output, question))
+    write(answer, wanted, output, reports, _text)
     raise SystemExit(EXIT_CODES[answer["verdict"]["status"]])
 
 
-def _asked(flightdeck: Api, window: str, wait: int, question: dict[str, Any]) -> Answer:
+def _asked(flightdeck: Api, wanted: dict[str, Any], *, sequential: bool) -> Answer:
     """Asks once; by a sequential test if it will be asked again."""
-    wanted = body(**question, window=window)
-    if wait:
-        policy = wanted.get("policy") or _policy_in_force(flightdeck, question)
+    if sequential:
+        policy = wanted.get("policy") or _policy_in_force(flightdeck, wanted)
         statistics = policy.get("statistics") or {"gate": "legacy"}
-        wanted["policy"] = {**policy, "statistics": {**statistics, "sequential": True}}
+        wanted = {**wanted, "policy": {**policy, "statistics": {**statistics, "sequential": True}}}
     answer: Answer = flightdeck.post("/v1/diff", wanted)
     return answer
 
 
-def _policy_in_force(flightdeck: Api, question: dict[str, Any]) -> dict[str, Any]:
+def _policy_in_force(flightdeck: Api, wanted: dict[str, Any]) -> dict[str, Any]:
     from urllib.parse import quote
 
-    agent = flightdeck.get(f"/v1/releases/{quote(question['candidate'], safe='')}")["agent_id"]
-    found: dict[str, Any] = flightdeck.get("/v1/policy/effective", agent=agent, env=question["environment"])["policy"]
-    return found
+    agent = flightdeck.get(f"/v1/releases/{quote(wanted['candidate_release_id'], safe='')}")["agent_id"]
+    found = flightdeck.get("/v1/policy/effective", agent=agent, env=wanted.get("environment"))
+    policy: dict[str, Any] = found["policy"]
+    return policy
 
 
-def _looked(flightdeck: Api, answer: Answer, question: dict[str, Any], actor: str) -> None:
-    """Has the look recorded, if this caller may write."""
+def _record(answer: Answer, wanted: dict[str, Any], actor: str, *, served: bool) -> None:
+    """Has the look recorded. The verdict stands whether or not this caller may write."""
     look = {
-        "baseline_release_id": question["baseline"],
-        "candidate_release_id": question["candidate"],
+        "baseline_release_id": wanted["baseline_release_id"],
+        "candidate_release_id": wanted["candidate_release_id"],
         "environment": answer["filters"]["environment"],
         "status": answer["verdict"]["status"],
         "sequential": answer["verdict"]["mode"] == "sequential",
         "actor": actor,
     }
     try:
-        flightdeck.post("/v1/looks", look)
-    except (Forbidden, Unauthenticated) as error:
-        click.echo(f"The look was not recorded: {error}", err=True)
+        with api(served=served) as flightdeck:
+            flightdeck.post("/v1/looks", look)
+    except FlightDeckError as error:
+        click.echo(f"WARNING: this look was not recorded: {error}", err=True)
 
 
-def _shown(answer: Answer, output: str, question: dict[str, Any]) -> str:
-    if output == "json":
-        return json.dumps(answer, indent=2, sort_keys=True)
-    from flightdeck.models import Diff
-    from flightdeck.presentation.judged import Judged
-
-    judged = Judged.of(question["baseline"], question["candidate"], Diff.model_validate(answer))
-    said = rendered(judged, output)
-    if output != "text":
-        return said
-    others = [] if answer["policy"]["passed"] else judged.blocked_by_others
-    blocks = (
-        ["", "A promotion would be blocked by the policy:", *(f"- {reason}" for reason in others)] if others else []
-    )
-    about = (
-        f"{judged.candidate} against {judged.baseline} in {judged.environment}, {answer['since']} .. {answer['until']}"
-    )
-    return "\n".join([about, said, *blocks])
+def _text(judged: Judged, found: Diff) -> str:
+    others = [] if found.policy.passed else judged.blocked_by_others
+    blocks = ["", "A promotion would be blocked by the policy:", *(f"- {reason}" for reason in others)]
+    about = f"{judged.candidate} against {judged.baseline} in {judged.environment}, {found.since} .. {found.until}"
+    return "\n".join([about, rendered(judged, "text"), *(blocks if others else [])])

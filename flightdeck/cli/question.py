@@ -11,6 +11,16 @@ import click
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+def _interval(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> dict[str, str] | None:
+    """The two ends of an ISO 8601 interval."""
+    if text is None:
+        return None
+    since, slash, until = text.partition("/")
+    if not (since and slash and until):
+        raise click.BadParameter("write SINCE/UNTIL, like 2026-11-01T00:00Z/2026-11-08T00:00Z")
+    return {"since": since.strip(), "until": until.strip()}
+
+
 def asked(command: _Command) -> _Command:
     """Adds the arguments that both commands have; they come as keywords of :func:`body`'s names."""
     for option in (
@@ -23,6 +33,15 @@ def asked(command: _Command) -> _Command:
             "--pricing", metavar="PROVIDER/VERSION", help="Price both releases by this table, or by 'catalog'."
         ),
         click.option("--explain", is_flag=True, help="Tell which tasks, models, tenants and errors moved it most."),
+        click.option(
+            "--candidate-window",
+            callback=_interval,
+            metavar="SINCE/UNTIL",
+            help="The candidate's own window, ISO 8601.",
+        ),
+        click.option(
+            "--baseline-window", callback=_interval, metavar="SINCE/UNTIL", help="The baseline's own window, ISO 8601."
+        ),
         click.option("--task", help="Only runs of this task."),
         click.option("--tenant", help="Only this tenant's runs."),
         click.option("--env", "environment", help="The runs' environment; the workspace's default otherwise."),
@@ -40,6 +59,8 @@ def body(
     environment: str | None,
     tenant: str | None,
     task: str | None,
+    baseline_window: dict[str, str] | None,
+    candidate_window: dict[str, str] | None,
     explain: bool,
     pricing: str | None,
     policy: Path | None,
@@ -56,6 +77,8 @@ def body(
         "environment": environment,
         "tenant_id": tenant,
         "task_id": task,
+        "baseline_window": baseline_window,
+        "candidate_window": candidate_window,
         "explain": explain or None,
         "pricing": pricing,
         **more,

@@ -2,18 +2,93 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from flightdeck.errors import Invalid
 
 if TYPE_CHECKING:
+    from flightdeck.models import Diff
     from flightdeck.presentation.judged import Judged
 
 EXIT_CODES: Mapping[str, int] = {"PASS": 0, "FAIL": 5, "INCONCLUSIVE": 3, "NODATA": 4}
 """By status. 1 is an error, 2 wrong usage, 130 Ctrl-C."""
 
 RENDERINGS = ("text", "markdown", "junit", "annotations")
+OUTPUTS = ("text", "json", "evidence", "markdown", "junit", "annotations")
+"""What the answer to a diff can be written as. ``evidence`` is all that the verdict rests on, to judge it again."""
+
+Reports = Sequence[tuple[str, Path]]
+Text = Callable[["Judged", "Diff"], str]
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def outputs(command: _Command) -> _Command:
+    """Adds the options that say how an answer is written; they come as ``output`` and ``reports``."""
+    for option in (
+        click.option(
+            "--report",
+            "reports",
+            type=(click.Choice(OUTPUTS), click.Path(dir_okay=False, path_type=Path)),
+            multiple=True,
+            metavar="FORMAT FILE",
+            help="Write the same answer to a file too; may be given several times.",
+        ),
+        click.option(
+            "--output",
+            type=click.Choice(OUTPUTS),
+            default="text",
+            show_default=True,
+            help="How it is written. evidence: all that the verdict rests on, for `flightdeck judge`.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def wants_evidence(output: str, reports: Reports) -> bool | None:
+    """Whether the server must be asked for the evidence; None where not, so that the key is left out."""
+    return True if "evidence" in {output, *(form for form, _ in reports)} else None
+
+
+def write(answer: dict[str, Any], wanted: Mapping[str, Any], output: str, reports: Reports, text: Text) -> None:
+    """Writes the answer to a diff: the reports to their files, then the output.
+
+    Args:
+        answer: of ``POST /v1/diff``.
+        wanted: its request.
+        output: one of ``OUTPUTS``.
+        reports: what to write to which file.
+        text: what ``text`` is for this command.
+
+    Raises:
+        Invalid: a file can't be written.
+    """
+    for form, path in reports:
+        try:
+            path.write_text(_shown(answer, wanted, form, text) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise Invalid(f"{path} can't be written: {error.strerror}.") from error
+    click.echo(_shown(answer, wanted, output, text))
+
+
+def _shown(answer: dict[str, Any], wanted: Mapping[str, Any], output: str, text: Text) -> str:
+    if output == "evidence":
+        return json.dumps(answer["evidence"], indent=2, ensure_ascii=False)
+    if output == "json":
+        return json.dumps({key: answer[key] for key in answer if key != "evidence"}, indent=2, sort_keys=True)
+    from flightdeck.models import Diff
+    from flightdeck.presentation.judged import Judged
+
+    found = Diff.model_validate(answer)
+    judged = Judged.of(wanted["baseline_release_id"], wanted["candidate_release_id"], found)
+    return text(judged, found) if output == "text" else rendered(judged, output)
 
 
 def rendered(judged: Judged, rendering: str) -> str:

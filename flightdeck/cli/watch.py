@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -38,7 +39,9 @@ class Progress:
     def say(self, line: str) -> None:
         """Says where it is."""
         if self._terminal:
-            click.echo(f"\r\x1b[2K{line}", nl=False, err=True)
+            # A line that wraps could not be taken back.
+            shown = line[: shutil.get_terminal_size().columns - 1]
+            click.echo(f"\r\x1b[2K{shown}", nl=False, err=True)
             self._open = True
         else:
             click.echo(line, err=True)
@@ -58,13 +61,14 @@ class Watch:
         wait_s: how long; 0 asks once.
         interval_s: from one look to the next.
         last: the status of the last look, for whoever interrupts.
+        served: whether a server has answered.
     """
 
     wait_s: int
     interval_s: int
     progress: Progress = field(default_factory=Progress)
     last: str = "none"
-    _served: bool = False
+    served: bool = False
     _until: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,14 +99,14 @@ class Watch:
             try:
                 # Opened anew each time: a server that was started again has another address, and a workspace that is
                 # opened in this process must not be held between two looks.
-                with api(served=self._served) as flightdeck:
+                with api(served=self.served) as flightdeck:
                     answer = ask(flightdeck)
-                    self._served = flightdeck.served
+                    self.served = flightdeck.served
                     return answer
             except Retryable as error:
                 now = time.monotonic()
                 away_since = away_since or now
-                if not (self.wait_s and self._served) or now - away_since + pause > PATIENCE_S:
+                if not (self.wait_s and self.served) or now - away_since + pause > PATIENCE_S:
                     self.progress.end()
                     raise
                 self.progress.say(f"{error} Asking again in {pause:.0f} seconds.")

@@ -158,7 +158,9 @@ def test_the_diff_s_text_has_1_3s_lines_in_order(pair):
         r"Policy: FAIL",
         r"- diff confidence is LOW \(.*\); promotion requires HIGH",
     ]
-    found = shown.stdout.splitlines()
+    former, _, judged = shown.stdout.partition("\n\nVerdict: ")
+    assert judged.startswith("INCONCLUSIVE (fixed test"), "what is new stands after it"
+    found = former.splitlines()
     assert len(found) == len(expected)
     for line, pattern in zip(found, expected, strict=True):
         assert re.fullmatch(pattern, line)
@@ -180,7 +182,8 @@ def test_only_with_fail_on_policy_a_fail_is_exit_code_1(initialised, pair):
     (initialised / "policy.yaml").write_text("{require_high_diff_confidence: false, max_cost_per_run_usd: 3}")
     run("policy", "set", "policy.yaml")
     allowed = run("release", "diff", *pair, "--window", "7d", "--fail-on-policy")
-    assert (allowed.exit_code, allowed.stdout.splitlines()[-1]) == (0, "Policy: PASS")
+    assert (allowed.exit_code, allowed.stderr) == (0, "")
+    assert "\nPolicy: PASS\n\nVerdict: " in allowed.stdout
 
 
 def test_a_diff_of_what_is_not_there_is_one_line(pair):

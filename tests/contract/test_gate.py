@@ -12,11 +12,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from flightdeck.cli.connection import Remote
 from tests.contract.commands import run
 from tests.contract.gate_parts import Canary, canary, send, traffic
 from tests.serving import command, environment, serving
@@ -148,6 +150,57 @@ def test_outputs(served_canary, output, begins):
     done = gate(served_canary.baseline, served_canary.slow, served_canary.tolerant, "--output", output)
     assert done.exit_code == 5
     assert done.stdout.startswith(begins)
+
+
+def test_one_look_is_written_in_several_forms_and_its_evidence_judged_again_is_the_same_verdict(
+    served_canary, tmp_path
+):
+    forms = ("text", "json", "evidence", "markdown", "junit", "annotations")
+    reports = [word for form in forms for word in ("--report", form, str(tmp_path / form))]
+    own = served_canary
+    done = gate(own.baseline, own.slow, own.tolerant, "--wait", "1s", *reports)
+    assert done.exit_code == 5
+    assert (tmp_path / "text").read_text() == done.stdout
+    answer = json.loads((tmp_path / "json").read_text())
+    assert "evidence" not in answer
+    again = json.loads(run("judge", str(tmp_path / "evidence"), "--output", "json").stdout)
+    assert again["verdict"] == answer["verdict"]
+    assert again["verdict"]["mode"] == "sequential"
+    for form in ("markdown", "junit", "annotations"):
+        assert run("judge", str(tmp_path / "evidence"), "--output", form).stdout == (tmp_path / form).read_text()
+
+
+def test_a_report_that_can_not_be_written_is_an_error(served_canary, tmp_path):
+    own = served_canary
+    done = gate(own.baseline, own.good, own.tolerant, "--report", "json", str(tmp_path / "no" / "file"))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"Error: {tmp_path}/no/file can't be written: No such file or directory.\n"
+
+
+def test_both_sides_may_have_their_own_window(served_canary):
+    own = served_canary
+    now = datetime.now(UTC)
+    windows = [
+        f"{now - timedelta(days=1):%Y-%m-%dT%H:%MZ}/{now + timedelta(hours=hours):%Y-%m-%dT%H:%MZ}" for hours in (1, 2)
+    ]
+    flags = ("--baseline-window", windows[0], "--candidate-window", windows[1])
+    assert gate(own.baseline, own.good, own.tolerant, *flags).exit_code == 0
+    assert gate(own.baseline, own.good, own.tolerant, "--baseline-window", "yesterday").exit_code == 2
+
+
+def test_who_may_only_read_gets_the_verdict_and_is_told_that_the_look_was_not_recorded(served_canary, monkeypatch):
+    """As from another machine, while the server has no token."""
+    send_ = Remote.send
+
+    def from_afar(self, method, target, body, headers):
+        return send_(self, method, target, body, {**headers, "X-Forwarded-For": "203.0.113.9"})
+
+    monkeypatch.setattr(Remote, "send", from_afar)
+    done = gate(served_canary.baseline, served_canary.good, served_canary.tolerant)
+    assert done.exit_code == 0
+    assert done.stderr.startswith(
+        "WARNING: this look was not recorded: Mutation routes are restricted to local clients"
+    )
 
 
 LIGHT = """
