@@ -1,4 +1,4 @@
-"""``python -m benchmarks [ingest|events|diff|all] [--quick] [--json FILE]``: what FlightDeck costs, beside its peers.
+"""``python -m benchmarks [ingest|events|diff|otel|all] [--quick] [--json FILE]``: what FlightDeck costs, beside peers.
 
 Everything runs on this machine over loopback: servers are child processes whose CPU time the kernel counts, the load
 generator shares the cores with them. Progress goes to stderr, tables to stdout. All of it takes less than 20 minutes,
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import diffs, ingest, native
+from benchmarks import diffs, ingest, native, otel
 from benchmarks.measured import say
 
 
@@ -31,6 +31,7 @@ PARTS = {
     "ingest": Part(ingest.measure, ingest.show),
     "events": Part(native.measure, native.show),
     "diff": Part(diffs.measure, diffs.show),
+    "otel": Part(otel.measure, otel.show),
 }
 
 

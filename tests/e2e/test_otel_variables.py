@@ -57,6 +57,11 @@ def instrumented(program: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def said(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What stands on stderr, but for opentelemetry-instrument's word on other distributions that are installed too."""
+    return [line for line in done.stderr.splitlines() if not line.startswith("Configuration of ")]
+
+
 def told(**env: str) -> dict:
     done = instrumented(PROGRAM, ASKED=" ".join(env), **env)
     assert done.returncode == 0, done.stderr
@@ -128,7 +133,7 @@ def test_what_the_user_switched_off_is_off(off):
             OTEL_LOGS_EXPORTER="none",
             **off,
         )
-        assert (done.returncode, done.stdout, done.stderr) == (0, "answer\n", "")
+        assert (done.returncode, done.stdout, said(done)) == (0, "answer\n", [])
         assert (server.posts, server.otlp_posts) == (0, 0)
 
 
@@ -170,7 +175,7 @@ def test_in_a_configuration_file_of_the_sdk_our_exporter_and_detector_work(tmp_p
             OTEL_SERVICE_NAME="not this one",
         )
         assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
+        assert said(done) == []
         if way == "runs":
             # The exporter sees spans start although the file puts the SDK's own processor before it.
             assert server.tasks == ["refund"]
@@ -187,4 +192,4 @@ def test_a_configuration_file_that_is_none_costs_the_agent_nothing(tmp_path: Pat
     file.write_text("tracer_provider: [")
     done = instrumented("print('answer')\nraise SystemExit(7)", OTEL_CONFIG_FILE=str(file))
     assert (done.returncode, done.stdout) == (7, "answer\n")
-    assert "Failed to auto initialize OpenTelemetry" in done.stderr or "Configuration" in done.stderr
+    assert "Failed to auto initialize OpenTelemetry" in done.stderr

@@ -9,14 +9,13 @@ from typing import Literal
 
 from opentelemetry import trace
 from opentelemetry._logs import get_logger_provider, set_logger_provider
-from opentelemetry.instrumentation.auto_instrumentation._load import _load_instrumentors
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
 
 from flightdeck import addresses
 from flightdeck.otel.instrumentation.batches import PromptLogs, PromptSpans, ScoresOnly
-from flightdeck.otel.instrumentation.defaults import TRACES
-from flightdeck.otel.instrumentation.distro import FlightDeckConfigurator, FlightDeckDistro, complete, configured
+from flightdeck.otel.instrumentation.configurator import FlightDeckConfigurator, complete, configured
+from flightdeck.otel.instrumentation.defaults import TRACES, set_defaults
 from flightdeck.otel.instrumentation.exporter import RunExporter
 from flightdeck.otel.instrumentation.processor import RunProcessor
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
@@ -34,15 +33,16 @@ def set_up(given: Mapping[str, str], *, export: Literal["spans", "runs"], instru
             os.environ.update(given)
             if export == "runs":
                 os.environ[TRACES] = "flightdeck"
-            distro = FlightDeckDistro()
-            distro.configure()
+            set_defaults(os.environ)
             provider = trace.get_tracer_provider()
             if isinstance(provider, TracerProvider):
                 _join(provider, export)
             else:
                 FlightDeckConfigurator().configure()  # type: ignore[no-untyped-call]
             if instrument:
-                _load_instrumentors(distro)  # type: ignore[no-untyped-call]
+                from flightdeck.otel.instrumentation.distro import load_instrumentations  # noqa: PLC0415 - costly
+
+                load_instrumentations()
         except Exception:  # noqa: BLE001 - the program must run on
             logger.exception("FlightDeck could not be set up; the program goes on without it")
             return False

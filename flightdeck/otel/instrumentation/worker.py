@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
@@ -126,6 +125,8 @@ class Worker:
 
     def _work(self) -> None:
         try:
+            from opentelemetry.instrumentation.utils import suppress_instrumentation  # noqa: PLC0415 - on this thread
+
             reporter = self._make_reporter()
             self._ready.set()
         except Exception as error:  # noqa: BLE001 - an installation that lacks something must not fill the memory
