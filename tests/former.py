@@ -26,10 +26,11 @@ class Former:
 
     def __init__(self, home: Path) -> None:
         self._bin = home / "bin"
+        self.executable = self._bin / "flightdeck"
 
     def flightdeck(self, folder: Path, *arguments: str) -> str:
         """Runs its command in a folder; what it printed."""
-        return self._run([str(self._bin / "flightdeck"), *arguments], folder)
+        return self._run([str(self.executable), *arguments], folder)
 
     def python(self, folder: Path, script: Path, *arguments: str, env: Mapping[str, str] | None = None) -> str:
         """Runs a script where its packages are what can be imported; what it printed."""
