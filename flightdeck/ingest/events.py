@@ -123,11 +123,11 @@ class EventIngest:
         """
         return self.submit(body, workspace=workspace).counts.result()
 
-    def submit(self, body: bytes, *, workspace: int = 0) -> Submitted:
-        """The same, returning once the events are read."""
+    def submit(self, body: bytes, *, workspace: int = 0, releases: Releases | None = None) -> Submitted:
+        """The same, returning once the events are read. ``releases`` are those registered, where the caller asked."""
         oddities = Oddities(datetime.fromtimestamp(self._clock_ns() / 1e9, UTC))
         with self._reading if len(body) >= _LARGE else nullcontext():
-            releases = self._releases()
+            releases = self._releases() if releases is None else releases
             rows = rows_of(body, releases, workspace=workspace, oddities=oddities)
         unregistered = self._unregistered.look({row.place.release_id for row in rows}, releases)
         counts = self._group.submit(rows, sum(row.size for row in rows))
@@ -228,4 +228,8 @@ def _shaped(body: bytes) -> _Shape:
     except ValidationError as error:
         found = error.errors(include_url=False)
         problems = [{**problem, "loc": ["body", *problem["loc"]]} for problem in found]
-        raise MalformedBody(json.loads(to_json(problems, inf_nan_mode="null"))) from error
+        try:
+            told = to_json(problems, inf_nan_mode="null")
+        except PydanticSerializationError as unsayable:  # an answer could not repeat the input
+            raise Invalid("The body has a text with half a surrogate pair in it.") from unsayable
+        raise MalformedBody(json.loads(told)) from error

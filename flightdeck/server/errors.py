@@ -89,5 +89,11 @@ def install(api: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for these only
         return unreadable(error.errors(), request.headers.get("content-type", ""))
 
+    async def handle_unsayable(request: Request, error: Exception) -> JSONResponse:
+        del request, error
+        return answer(errors.Invalid("The request has a text with half a surrogate pair in it: that is no Unicode."))
+
     api.add_exception_handler(errors.FlightDeckError, handle)
+    # JSON can say such a text, pydantic takes it, and no database can: it comes up where the text is first used.
+    api.add_exception_handler(UnicodeEncodeError, handle_unsayable)
     api.add_exception_handler(RequestValidationError, handle_unreadable)

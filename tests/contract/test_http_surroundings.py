@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,6 +146,49 @@ def test_numbers_that_json_does_not_have_are_refused_not_a_fault(api):
     assert answered.status_code == 422
     huge = '{"table": 1%s}' % ("0" * 400)
     assert api.post("/v1/pricing", content=huge, headers={"content-type": "application/json"}).status_code == 422
+
+
+TEXTS = ("\ud800", "a\0b", "", "7d", "999999999d", "x" * 5_000)
+NAMES = ("release_id", "baseline_release_id", "candidate_release_id", "window", "environment", "reason", "actor")
+BODIES = [
+    *(
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'"x"',
+        b"1e999",
+        b'{"a":',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"events": [{"a": "\\ud800"}]}',
+    ),
+    *(json.dumps(dict.fromkeys(NAMES, text)).encode() for text in TEXTS),
+]
+QUERIES = (
+    *("", "release_id=x&window=999999999d", "release_id=%00&window=7d", "release_id=%ed%a0%80&window=7d"),
+    *("limit=-1", "limit=99999999999999999999", "offset=1e9&before=x", "agent=%00&env=%00&provider=%00&status=%00"),
+)
+
+
+def test_whatever_it_is_sent_no_route_fails(api):
+    """Every route of the description, with bodies and queries of every wrong kind: never a 500."""
+    served = TestClient(api.app, raise_server_exceptions=False)
+    headers = {"content-type": "application/json"}
+    failed = []
+    for path, operations in api.get("/openapi.json").json()["paths"].items():
+        for method in operations:
+            for name in ("x", "%00"):
+                url = re.sub(r"\{\w+\}", name, path)
+                if method == "get":
+                    asked = [(f"{url}?{query}", b"") for query in QUERIES]
+                else:
+                    asked = [(url, body) for body in BODIES]
+                answers = [(at, body, served.request(method, at, content=body, headers=headers)) for at, body in asked]
+                failed += [(method, at, body[:80]) for at, body, answer in answers if answer.status_code >= 500]
+                if "{" not in path:
+                    break
+    assert failed == []
 
 
 def test_a_caller_that_looks_for_another_server_is_told(api):
