@@ -192,8 +192,8 @@ class Rounds:
         """Notes the traces touched since the cursor, as far as there is room."""
         writer, until_us = source.state.writer, source.until_us
         while source.cursor_us < until_us and not self._pending.full:
-            reached = spans.until(self._engine, writer, source.cursor_us, until_us, self._settings.max_spans)
-            touched = spans.touched(self._engine, writer, source.cursor_us, reached)
+            most = self._settings.max_spans
+            touched, reached = spans.touched(self._engine, writer, source.cursor_us, until_us, most)
             now = self._clock_us()
             for touch in touched:
                 self._pending.touch(writer, touch, now)

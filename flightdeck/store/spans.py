@@ -22,6 +22,8 @@ TraceKey = tuple[int, str]
 TRACES_PER_QUERY = 5_000
 """So many ids stay below what a served ClickHouse takes as one parameter (128 KiB)."""
 
+_ALL = 2**63
+
 MOST_SPANS = 10_001
 """Of a part of a trace no more are read: one more than are assembled, so that assembly sees that it was cut."""
 MOST_SPANS_OF_TRACE = 5 * MOST_SPANS
@@ -44,15 +46,8 @@ FROM spans
 PREWHERE landed_us > {after:UInt64} AND landed_us <= {until:UInt64}
 WHERE writer = {writer:UInt64}
 GROUP BY workspace, trace_id
-"""
-
-_BATCHES = """
-SELECT landed_us, count()
-FROM spans
-PREWHERE landed_us > {after:UInt64} AND landed_us <= {until:UInt64}
-WHERE writer = {writer:UInt64}
-GROUP BY landed_us
-ORDER BY landed_us
+ORDER BY min(landed_us)
+LIMIT {limit:UInt64}
 """
 
 _OF_TRACES = f"workspace = {{workspace:UInt32}} AND trace_id IN ({packed.TRACE_IDS})"
@@ -97,21 +92,20 @@ SELECT lower(hex(trace_id)), uniqExact(span_id) FROM spans WHERE {_OF_TRACES} GR
 """  # noqa: S608
 
 
-def until(engine: Engine, writer: int, after_us: int, until_us: int, most_spans: int) -> int:
-    """How far to look at once: up to this landing time a writer landed at most so many spans, but at least a batch."""
-    batches = engine.query(_BATCHES, {"writer": writer, "after": after_us, "until": until_us})
-    total, reached = 0, until_us
-    for landed_us, spans in batches.rows():
-        if total and total + spans > most_spans:
-            return reached
-        total, reached = total + spans, landed_us
-    return until_us
+def touched(engine: Engine, writer: int, after_us: int, until_us: int, most: int) -> tuple[list[Touch], int]:
+    """The traces of which a writer landed spans after one landing time, and until which landing time these are all.
 
-
-def touched(engine: Engine, writer: int, after_us: int, until_us: int) -> list[Touch]:
-    """The traces of which a writer landed spans after one landing time and until another."""
-    found = engine.query(_TOUCHED, {"writer": writer, "after": after_us, "until": until_us})
-    return [Touch(*row) for row in found.rows()]
+    That is ``until_us`` unless they would be more than ``most``; but what landed in one instant is never divided.
+    """
+    bound = {"writer": writer, "after": after_us, "until": until_us, "limit": most + 1}
+    found = [Touch(*row) for row in engine.query(_TOUCHED, bound).rows()]
+    if len(found) <= most:
+        return found, until_us
+    beyond = found[-1].first_us
+    if found[0].first_us < beyond:
+        return [touch for touch in found if touch.first_us < beyond], beyond - 1
+    bound |= {"until": beyond, "limit": _ALL}
+    return [Touch(*row) for row in engine.query(_TOUCHED, bound).rows()], beyond
 
 
 def read(engine: Engine, traces: Iterable[TraceKey]) -> dict[TraceKey, list[Span]]:

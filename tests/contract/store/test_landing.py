@@ -214,20 +214,27 @@ def test_what_a_writer_touched_in_a_stretch_of_time(engine: Engine, way_in: Land
     way_in.land(batch([export(child(1), child(2), child(1, trace_id=other))], landed_us=NOW_US))
     way_in.land(batch([export(child(3))], landed_us=NOW_US + 10))
     way_in.land(batch([export(child(4))], landed_us=NOW_US + 10, writer=WRITER + 1))
-    touched = spans.touched(engine, WRITER, NOW_US - 1, NOW_US + 10)
+    touched, reached = spans.touched(engine, WRITER, NOW_US - 1, NOW_US + 10, 2)
+    assert reached == NOW_US + 10
     assert sorted(touched, key=lambda touch: touch.trace_id) == [
         Touch(0, TRACE.hex(), 3, NOW_US, NOW_US + 10),
         Touch(0, other.hex(), 1, NOW_US, NOW_US),
     ]
-    assert spans.touched(engine, WRITER, NOW_US, NOW_US + 9) == []
+    assert spans.touched(engine, WRITER, NOW_US, NOW_US + 9, 2) == ([], NOW_US + 9)
 
 
-def test_how_far_to_look_is_whole_batches(engine: Engine, way_in: Landing) -> None:
+def test_traces_beyond_what_is_asked_for_are_left_to_the_next_look_but_no_batch_is_divided(
+    engine: Engine, way_in: Landing
+) -> None:
     for n in range(1, 4):
-        way_in.land(batch([export(*(child(10 * n + k) for k in range(4)))], landed_us=NOW_US + n))
-    reached = [spans.until(engine, WRITER, NOW_US, NOW_US + 50, most) - NOW_US for most in (1, 4, 8, 11, 12)]
-    assert reached == [1, 1, 2, 2, 50]
-    assert spans.until(engine, WRITER, NOW_US + 3, NOW_US + 50, 1) == NOW_US + 50, "nothing landed"
+        traces = (bytes([10 * n + k]) * 16 for k in range(4))
+        way_in.land(batch([export(*(child(1, trace_id=trace) for trace in traces))], landed_us=NOW_US + n))
+
+    def looked(most: int) -> tuple[int, int]:
+        touched, reached = spans.touched(engine, WRITER, NOW_US, NOW_US + 50, most)
+        return len(touched), reached - NOW_US
+
+    assert [looked(most) for most in (1, 4, 8, 11, 12)] == [(4, 1), (4, 1), (8, 2), (8, 2), (12, 50)]
 
 
 def test_many_traces_of_several_workspaces_are_read_and_counted(
