@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 
 
 LONGEST_WAIT = 5
-"""A batch waits at most so many times ``wait_ms``, and longer than ``wait_ms`` only if the commit before took longer."""
+"""Times ``wait_ms`` that a batch waits at most, and no longer than the commit before took."""
 
 
 class _Waiting(NamedTuple, Generic[Item, Answer]):

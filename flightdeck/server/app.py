@@ -16,6 +16,7 @@ from flightdeck.server import (
     diff,
     errors,
     events,
+    examples,
     looks,
     page,
     policy,
@@ -27,6 +28,7 @@ from flightdeck.server import (
     workspace,
 )
 from flightdeck.server.envelope import Bounds, Envelope
+from flightdeck.server.shortcut import Shortcut
 from flightdeck.settings import Settings, load
 
 DRAIN_S = 4.0
@@ -65,11 +67,16 @@ def api_for(app: App, *, instance: str) -> FastAPI:
     """The application over parts that somebody else opens and closes."""
     api = FastAPI(title="FlightDeck", version=__version__, description=DESCRIPTION)
     errors.install(api)
-    for part in (workspace, releases, pricing, policy, events, runs, diff, looks, promotion, webhooks):
-        api.include_router(part.router(app))
+    ingest = events.handler(app)
+    before = (part.router(app) for part in (workspace, releases, pricing, policy))
+    after = (part.router(app) for part in (runs, diff, looks, promotion, webhooks))
+    for router in (*before, events.router(ingest), *after):
+        api.include_router(router)
     protocol = app.settings.receivers.otlp.protocols.http
     limits = {"max_bytes": protocol.max_bytes} if protocol is not None else {}
     api.include_router(otlp.router(app.receiver, **limits))
     page.install(api)
+    examples.install(api)
+    api.add_middleware(Shortcut, handlers={("POST", events.PATH): ingest})
     api.add_middleware(Envelope, access=app.access, version=__version__, instance=instance, bounds=Bounds())
     return api

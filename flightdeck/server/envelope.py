@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import random
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -93,7 +93,7 @@ class Envelope:
     def _headers(self, path: str, request: Headers) -> dict[str, str]:
         asked = request.get("x-request-id", "").strip()[:LONGEST_ID]
         return {
-            "X-Request-Id": asked if asked.isprintable() and asked else uuid.uuid4().hex,
+            "X-Request-Id": asked if asked.isprintable() and asked else f"{random.getrandbits(128):032x}",
             "X-FlightDeck-Server-Version": self._version,
             "Content-Security-Policy": DOCS_POLICY if path.startswith(DOCS) else PAGE_POLICY,
             **({"Cache-Control": "no-store"} if path.startswith("/v1/") else {}),

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
+import orjson
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from flightdeck.app import App
 from flightdeck.errors import FlightDeckError, Permanent, Retryable
 from flightdeck.ingest.events import MOST_BYTES, MalformedBody, rows_of
+from flightdeck.otel.receiver import inline
 from flightdeck.otel.receiver.body import TIMEOUT_S, read
 from flightdeck.otel.receiver.compression import decompress
 from flightdeck.otel.receiver.gate import Held
 from flightdeck.server import answers
 from flightdeck.server.auth import may_write
 from flightdeck.server.errors import LONGEST_UNREADABLE, is_json, unreadable
+from flightdeck.server.latest import Latest
+from flightdeck.server.shortcut import Handler
+
+PATH = "/v1/events"
 
 MOST_UNAUTHORISED = 1024 * 1024
 """Bytes that are read of a caller who may not write, only to tell a malformed body from a refusal, as 1.3 does."""
@@ -28,11 +35,17 @@ _BODY = {"type": "object", "required": ["events"], "properties": {"events": _EVE
 _OPENAPI = {"requestBody": {"required": True, "content": {"application/json": {"schema": _BODY}}}}
 
 
-def router(app: App, *, body_timeout_s: float = TIMEOUT_S) -> APIRouter:
-    """The route. Bodies share the receiver's bound on memory, and have to arrive in time."""
+def router(handler: Handler) -> APIRouter:
+    """The route."""
     routes = APIRouter(tags=["runs"])
+    routes.post(PATH, openapi_extra=_OPENAPI, responses=answers.INGESTED)(handler)
+    return routes
 
-    @routes.post("/v1/events", openapi_extra=_OPENAPI, responses=answers.INGESTED)
+
+def handler(app: App, *, body_timeout_s: float = TIMEOUT_S) -> Handler:
+    """What answers requests. Bodies share the receiver's bound on memory, and have to arrive in time."""
+    releases = Latest(lambda: app.ledger().release_index())
+
     async def ingest(request: Request) -> Response:
         """Stores RunEvents, all of a request or none; answers when they are stored.
 
@@ -47,21 +60,23 @@ def router(app: App, *, body_timeout_s: float = TIMEOUT_S) -> APIRouter:
         with app.receiver.gate.enter() as held:
             try:
                 body = await _plain(request, held, MOST_BYTES, body_timeout_s)
-                submitted = await asyncio.to_thread(lambda: app.events().submit(body))
+                events = app.events.made
+                if events is None:
+                    events = await asyncio.to_thread(app.events)
+                submitted = await inline.read(partial(events.submit, releases=await releases()), body)
             except MalformedBody as error:
                 return unreadable(error.problems, _content_type(request))
             counts = await asyncio.wrap_future(submitted.counts)
-        return JSONResponse(
-            {
-                "inserted": counts.inserted,
-                "duplicates": counts.duplicates,
-                "conflicts": len(counts.conflicts),
-                "conflicting_run_ids": counts.conflicts[:MOST_NAMED],
-                "warnings": submitted.warnings,
-            }
-        )
+        answer = {
+            "inserted": counts.inserted,
+            "duplicates": counts.duplicates,
+            "conflicts": len(counts.conflicts),
+            "conflicting_run_ids": counts.conflicts[:MOST_NAMED],
+            "warnings": submitted.warnings,
+        }
+        return Response(orjson.dumps(answer), media_type="application/json")
 
-    return routes
+    return ingest
 
 
 def _content_type(request: Request) -> str:

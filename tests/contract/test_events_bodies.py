@@ -31,7 +31,7 @@ def app(tmp_path: Path) -> Iterator[App]:
 def posted(app: App, content: bytes | AsyncIterator[bytes]) -> httpx.Response:
     api = FastAPI()
     errors.install(api)
-    api.include_router(events.router(app, body_timeout_s=0.05))
+    api.include_router(events.router(events.handler(app, body_timeout_s=0.05)))
 
     async def post() -> httpx.Response:
         transport = httpx.ASGITransport(api, client=("127.0.0.1", 0))
