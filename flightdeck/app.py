@@ -29,6 +29,7 @@ from flightdeck.otel.scores import Score
 from flightdeck.settings import Settings
 from flightdeck.store import landing, schema, scores
 from flightdeck.store.client import Engine
+from flightdeck.store.usage import UsageMemory
 from flightdeck.webhooks import Dispatcher
 
 Part = TypeVar("Part")
@@ -84,6 +85,7 @@ class App:
         engine: the store, at this program's schema.
         events: ingest of native events.
         spans: ingest of spans.
+        usage: what models the runs of releases use, as far as diffs have seen it.
         webhooks: sends what decisions put into the outbox; runs once it is asked for.
         receiver: what OTLP requests go to.
     """
@@ -97,6 +99,7 @@ class App:
         self.events = Once(self._open_events)
         self.spans = Once(self._open_spans)
         self.webhooks = Once(self._open_webhooks)
+        self.usage = UsageMemory()
         self._owned = False
         self._counters = Counters()
         self.receiver = Receiver(_Sink(self.spans), self.access, counters=self._counters)

@@ -39,17 +39,42 @@ class Question:
     store: Evidence
     statistics: Statistics | None = None
 
-    def usage_keys(self) -> list[Sequence[UsageKey]]:
+    def answered(self, price: Callable[[Sequence[Sequence[UsageKey]]], Prices]) -> Answered:
+        """The cells of each side, and what assembly found beside them.
+
+        Args:
+            price: the tariffs for what the runs of each side used.
+        """
+        memory = self.store.memory
+        known = memory.known(self.sides)
+        answered = None if known is None else self._cells(price(known))
+        if answered is None or answered.unpriced:
+            used = self._usage_keys()
+            answered = self._cells(price(used))
+            for side, own in zip(self.sides, used, strict=True):
+                if answered.unpriced:
+                    memory.forget(side)
+                else:
+                    memory.keep(side, own)
+        return answered
+
+    def _usage_keys(self) -> list[Sequence[UsageKey]]:
         """What the runs of each side used."""
         found = self._each(self.store.usage_keys)
         return [own.get(side.release_ids[0], ()) for side, own in zip(self.sides, found, strict=True)]
 
-    def cells(self, prices: Prices) -> Answered:
-        """The cells of each side, and what assembly found beside them."""
+    def _cells(self, prices: Prices) -> Answered:
         wanted = _wanted(self.statistics, prices.judged)
         cells = self._each(lambda cohort: self.store.cells(cohort, prices.tariffs, wanted))
         findings = self._each(lambda cohort: self.store.findings(cohort, self.agent_id))
-        return Answered(self, prices, wanted, cells, findings)
+        own, like = (
+            tuple(
+                Total.of(found.ended, side.release_ids[0], tariff)
+                for side, found, tariff in zip(self.sides, cells, tariffs, strict=False)
+            )
+            for tariffs in (prices.own, prices.like)
+        )
+        return Answered(self, prices, wanted, cells, findings, own, like)
 
     def hourly(self, prices: Prices, wanted: Wanted, seen: Sequence[Cell]) -> list[Hourly]:
         """The cells of each side by hour, where the policy looks at time and both ran at the same."""
@@ -100,20 +125,30 @@ def _wanted(statistics: Statistics | None, judged_tariff: int) -> Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What the store said of each side."""
+    """What the store said of each side.
+
+    Attributes:
+        question: what was asked.
+        prices: under which costs are.
+        wanted: what of each cell was asked for.
+        cells: the cells.
+        findings: what assembly found beside them.
+        own: 1.3's sums, of the runs that ended in the window, under each side's own prices.
+        like: the same under the catalog; empty without.
+    """
 
     question: Question
     prices: Prices
     wanted: Wanted
     cells: Sequence[CohortCells]
     findings: Sequence[Findings]
+    own: Sequence[Total]
+    like: Sequence[Total]
 
-    def totals(self, tariffs: Sequence[int]) -> list[Total]:
-        """1.3's sums of each side, of the runs that ended in the window; none without tariffs."""
-        return [
-            Total.of(cells.ended, side.release_ids[0], tariff)
-            for side, cells, tariff in zip(self.question.sides, self.cells, tariffs, strict=False)
-        ]
+    @property
+    def unpriced(self) -> bool:
+        """Whether any run has no price of its own side's."""
+        return any(total.unpriced for total in self.own)
 
     def odd(self) -> list[DataQuality]:
         """What is odd about the runs of each side."""

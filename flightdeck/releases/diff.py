@@ -39,7 +39,7 @@ from flightdeck.releases import costs as pricing
 from flightdeck.releases import references
 from flightdeck.releases.asking import Answered, Question
 from flightdeck.releases.catalog import load_catalog
-from flightdeck.releases.costs import BY_CATALOG, Prices
+from flightdeck.releases.costs import BY_CATALOG
 from flightdeck.releases.drivers import explanation
 from flightdeck.releases.evidence import Evidence, Total, difference, rounded
 from flightdeck.releases.references import SIDES, Reference
@@ -127,9 +127,8 @@ def compare(
     ]
     question = Question(cohorts, candidate.agent_id, evidence, rules.statistics)
     catalog = load_catalog(options.catalog_path)
-    prices = pricing.prices(sides, question.usage_keys(), ledger, catalog, by_catalog=by_catalog)
-    answered = question.cells(prices)
-    totals = answered.totals(prices.own)
+    answered = question.answered(lambda used: pricing.prices(sides, used, ledger, catalog, by_catalog=by_catalog))
+    prices, totals = answered.prices, answered.own
     odd = answered.odd()
     summary = Summary(
         baseline=totals[0].side(odd[0].calls_without_usage),
@@ -147,7 +146,7 @@ def compare(
         until=after.until,
         windows=VerdictWindows(baseline=before, candidate=after),
         filters=DiffFilters(environment=environment, tenant_id=request.tenant_id, task_id=request.task_id),
-        pricing=_pricing(sides, prices, answered, ledger, now),
+        pricing=_pricing(sides, answered, ledger, now),
         samples=DiffSamples(
             baseline_runs=summary.baseline.runs,
             candidate_runs=summary.candidate.runs,
@@ -183,11 +182,9 @@ def _window(own: DiffWindow | None, length: str | None, now: datetime) -> Window
         raise Invalid(str(error), field="window") from error
 
 
-def _pricing(
-    sides: Sequence[Reference], found: Prices, answered: Answered, ledger: Ledger, now: datetime
-) -> DiffPricing:
+def _pricing(sides: Sequence[Reference], answered: Answered, ledger: Ledger, now: datetime) -> DiffPricing:
     baseline, candidate = sides
-    without = pricing.unpriced(found, answered.totals(found.own))
+    without = pricing.unpriced(answered.prices, answered.own)
     return DiffPricing(
         baseline_provider=baseline.provider,
         baseline_version=baseline.version,
@@ -197,7 +194,7 @@ def _pricing(
         candidate_model=candidate.model,
         pricing_or_model_changed=references.changed(baseline, candidate),
         prices=references.prices(baseline, candidate),
-        catalog=pricing.catalog_part(found, answered.totals(found.like)),
+        catalog=pricing.catalog_part(answered.prices, answered.like),
         warnings=[*references.warnings(sides, now.astimezone(UTC).date()), *without],
         hints=references.hints(sides, ledger.pricing.versions()),
     )

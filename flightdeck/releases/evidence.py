@@ -6,7 +6,7 @@ Every figure is a quotient of exact integers (money in whole pico-USD), rounded 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from typing import Literal, Protocol
@@ -20,6 +20,7 @@ from flightdeck.store.cells import CohortCells, Hourly, Wanted
 from flightdeck.store.client import Engine
 from flightdeck.store.cohort import CohortQuery
 from flightdeck.store.quality import Findings
+from flightdeck.store.usage import UsageMemory
 
 Distributed = Literal["latency_ms", "tokens_per_run"]
 """The metrics that have a histogram."""
@@ -51,6 +52,7 @@ class Evidence:
         histogram: how a metric is distributed; asked for where the policy wants quantiles.
         findings: what assembly found that is no run; of an agent's runs without a release.
         drivers: runs by task, model, tenant and error type; asked for where somebody wants an explanation.
+        memory: what usage keys were seen before.
     """
 
     usage_keys: Callable[[CohortQuery], Mapping[str, Sequence[UsageKey]]]
@@ -59,9 +61,10 @@ class Evidence:
     histogram: Histogram
     findings: Callable[[CohortQuery, str], Findings]
     drivers: Drivers
+    memory: UsageMemory = field(default_factory=UsageMemory)
 
     @classmethod
-    def of(cls, engine: Engine) -> Evidence:
+    def of(cls, engine: Engine, memory: UsageMemory | None = None) -> Evidence:
         """What a store answers."""
         return cls(
             usage_keys=partial(cells.usage_keys, engine),
@@ -70,6 +73,7 @@ class Evidence:
             histogram=partial(histograms.histogram, engine),
             findings=partial(quality.findings, engine),
             drivers=Drivers(partial(drivers.groups, engine), partial(drivers.examples, engine)),
+            memory=memory or UsageMemory(),
         )
 
 

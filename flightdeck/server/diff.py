@@ -48,7 +48,7 @@ def _ignored(wanted: DiffRequest) -> Iterator[str]:
 
 def evidence(app: App) -> Evidence:
     """Where the diff finds runs."""
-    return Evidence.of(app.engine())
+    return Evidence.of(app.engine(), app.usage)
 
 
 def options(app: App) -> Options:

@@ -248,6 +248,21 @@ def test_both_sides_of_a_verdict_have_the_candidate_s_prices(canary):
     assert cost["effect_relative"]["estimate"] == pytest.approx(0, abs=1e-12)
 
 
+def test_models_that_come_after_a_diff_are_priced_in_the_next_and_unknown_ones_told_of(canary):
+    """What a release's runs use is remembered from diff to diff."""
+    release_id = canary.release(runs=10)
+    assert canary.diff(release_id)["samples"]["candidate_unpriced_runs"] == 0
+    listed = canary.api.get("/v1/runs", params={"release_id": release_id, "window": "1d"}).json()["events"]
+    for model, unpriced in (("gpt-4o", 0), ("gpt-nobody", 1), ("gpt-4.1", 1)):
+        event = listed[0] | {"run_id": f"{release_id}-{model}"}
+        event["usage"] = {"model": listed[0]["usage"]["model"] | {"model": model}}
+        assert canary.api.post("/v1/events", json={"events": [event]}).json()["inserted"] == 1
+        for _ in range(2):
+            found = canary.diff(release_id)
+            assert found["samples"]["candidate_unpriced_runs"] == unpriced
+            assert any("gpt-nobody" in warning for warning in found["pricing"]["warnings"]) == bool(unpriced)
+
+
 @pytest.mark.parametrize(
     ("pricing", "message"),
     [
