@@ -7,14 +7,16 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import click
 
 from flightdeck.cli.connection import Api, api
 from flightdeck.errors import Retryable
+from flightdeck.judge.quantities import duration, more_runs
 
 PATIENCE_S = 120
 """How long a server that has answered before may be away during the wait."""
@@ -27,6 +29,13 @@ _FAR_H = 24 * 90
 
 Answer = dict[str, Any]
 Result = TypeVar("Result")
+
+
+class Connect(Protocol):
+    """Opens the API for one request or a few."""
+
+    def __call__(self, *, served: bool = False) -> AbstractContextManager[Api]:
+        """With ``served`` only a server's."""
 
 
 class Progress:
@@ -62,6 +71,9 @@ class Watch:
         interval_s: from one look to the next.
         last: the status of the last look, for whoever interrupts.
         served: whether a server has answered.
+        connect: opens the API; with ``served`` only a server's.
+        clock: seconds, from any beginning.
+        sleep: waits so many seconds.
     """
 
     wait_s: int
@@ -69,10 +81,13 @@ class Watch:
     progress: Progress = field(default_factory=Progress)
     last: str = "none"
     served: bool = False
+    connect: Connect = api
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
     _until: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._until = time.monotonic() + self.wait_s
+        self._until = self.clock() + self.wait_s
 
     def until_conclusive(self, ask: Callable[[Api], Answer]) -> Answer:
         """The first conclusive answer, or the last one before the time is over.
@@ -83,13 +98,13 @@ class Watch:
         while True:
             answer = self.once(ask)
             self.last = answer["verdict"]["status"]
-            left = self._until - time.monotonic()
+            left = self._until - self.clock()
             if self.last in CONCLUSIVE or left <= 0:
                 self.progress.end()
                 return answer
             pause = min(self.interval_s, left)
             self.progress.say(_waiting(answer, pause, left))
-            time.sleep(pause)
+            self.sleep(pause)
 
     def once(self, ask: Callable[[Api], Result]) -> Result:
         """Asks once. A server that has answered before may be away for a while, as when it is started again."""
@@ -99,25 +114,23 @@ class Watch:
             try:
                 # Opened anew each time: a server that was started again has another address, and a workspace that is
                 # opened in this process must not be held between two looks.
-                with api(served=self.served) as flightdeck:
+                with self.connect(served=self.served) as flightdeck:
                     answer = ask(flightdeck)
                     self.served = flightdeck.served
                     return answer
             except Retryable as error:
-                now = time.monotonic()
-                away_since = away_since or now
+                now = self.clock()
+                away_since = now if away_since is None else away_since
                 if not (self.wait_s and self.served) or now - away_since + pause > PATIENCE_S:
                     self.progress.end()
                     raise
-                self.progress.say(f"{error} Asking again in {pause:.0f} seconds.")
-            time.sleep(pause)
+                self.progress.say(f"{error} Asking again in {duration(pause)}.")
+            self.sleep(pause)
             pause = min(2 * pause, self.interval_s, LONGEST_RETRY_S)
 
 
 def _waiting(answer: Answer, pause: float, left: float) -> str:
     """One line: what is known, what is missing and when it will be there, and when the next look is."""
-    from flightdeck.judge.quantities import duration
-
     verdict, samples = answer["verdict"], answer["samples"]
     runs = f"{samples['baseline_runs']:,} and {samples['candidate_runs']:,} runs"
     said = f"{datetime.now(UTC):%H:%M:%S} UTC: {verdict['status']} with {runs}"
@@ -127,7 +140,6 @@ def _waiting(answer: Answer, pause: float, left: float) -> str:
 
 
 def _missing(verdict: dict[str, Any], left: float) -> str:
-    from flightdeck.judge.quantities import duration, more_runs
     from flightdeck.models.verdict import RunsNeeded
 
     needed = RunsNeeded.model_validate(verdict["runs_needed"] or {})

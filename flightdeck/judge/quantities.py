@@ -68,10 +68,11 @@ def more_runs(needed: RunsNeeded) -> str:
 def duration(seconds: float) -> str:
     """A length of time in the unit that says most.
 
-    >>> duration(40), duration(5400), duration(9000), duration(400_000)
-    ('40 seconds', '90 minutes', '2.5 hours', '4.6 days')
+    >>> duration(1), duration(40), duration(5400), duration(9000), duration(400_000)
+    ('1 second', '40 seconds', '90 minutes', '2.5 hours', '4.6 days')
     """
-    for most, length, name in ((120, 1, "seconds"), (7200, 60, "minutes"), (172_800, 3600, "hours")):
+    for most, length, name in ((120, 1, "second"), (7200, 60, "minute"), (172_800, 3600, "hour")):
         if seconds < most:
-            return f"{seconds / length:.{0 if length < 3600 else 1}f} {name}"
+            number = f"{seconds / length:.{0 if length < 3600 else 1}f}"
+            return f"{number} {name}{'' if number == '1' else 's'}"
     return f"{seconds / 86_400:,.1f} days"

@@ -126,7 +126,7 @@ def test_the_wait_ends_after_its_time_and_said_on_stderr_what_is_missing_and_whe
     )
     when = r"(\d\d:\d\d UTC|\d{4}-\d\d-\d\d|too late)"
     assert re.search(rf"there in [\d.]+ (hours|days) at this rate \({when}, after the wait is over\)", first)
-    assert re.search(r"; looking again in 1 seconds, for at most 2 seconds more$", first)
+    assert re.search(r"; looking again in 1 second, for at most 2 seconds more$", first)
     assert "Verdict: INCONCLUSIVE (sequential test" in done.stdout
 
 
@@ -299,7 +299,7 @@ def test_a_server_may_be_started_again_during_the_wait(tmp_path, monkeypatch):
         try:
             said(child, "INCONCLUSIVE with 80 and 80 runs")
             server.stop()
-            said(child, "has stopped. Asking again in 1 seconds.")
+            said(child, "has stopped. Asking again in 1 second.")
             with serving(tmp_path) as again:
                 said(child, "INCONCLUSIVE with 80 and 80 runs")
                 assert again.url != server.url

@@ -1,0 +1,108 @@
+"""Waiting for a verdict: when it looks, when it stops, and how long a server may be away."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from flightdeck.cli.connection import Answer, Api, Remote
+from flightdeck.cli.watch import PATIENCE_S, Watch
+from flightdeck.errors import Invalid, StoreUnavailable
+
+NEEDED = {"baseline": 900, "candidate": 1000, "hours": 0.05, "limited_by": None}
+
+
+class Server(Remote):
+    """What answers at the other end: at each time one status, "" where it does not answer."""
+
+    def __init__(self, *script: tuple[float, str]) -> None:
+        super().__init__("http://127.0.0.1:1")
+        self.now = 0.0
+        self.looks: list[float] = []
+        self._script = script
+
+    def send(self, *_: object) -> Answer:
+        status = [status for since, status in self._script if since <= self.now][-1]
+        if not status:
+            raise StoreUnavailable("The server has stopped.")
+        self.looks.append(self.now)
+        samples = {"baseline_runs": 10, "candidate_runs": 20}
+        body = {"verdict": {"status": status, "runs_needed": NEEDED}, "samples": samples}
+        return Answer(400 if status == "broken" else 200, {}, json.dumps(body).encode())
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def watch(self, wait_s: int, interval_s: int = 60) -> Watch:
+        @contextmanager
+        def connect(*, served: bool = False) -> Iterator[Api]:
+            del served
+            yield Api(self)
+
+        return Watch(wait_s, interval_s, connect=connect, clock=lambda: self.now, sleep=self.sleep)
+
+
+def status(watch: Watch) -> str:
+    return str(watch.until_conclusive(lambda flightdeck: flightdeck.get("/v1/diff"))["verdict"]["status"])
+
+
+@pytest.mark.parametrize("first", ["PASS", "FAIL", "INCONCLUSIVE", "NODATA"])
+def test_without_a_wait_it_looks_once(first):
+    server = Server((0, first), (1, "PASS"))
+    assert (status(server.watch(0)), server.looks) == (first, [0])
+
+
+@pytest.mark.parametrize("last", ["PASS", "FAIL"])
+def test_it_looks_every_interval_until_the_verdict_is_conclusive(last):
+    server = Server((0, "NODATA"), (90, "INCONCLUSIVE"), (150, last))
+    assert (status(server.watch(1800)), server.looks) == (last, [0, 60, 120, 180])
+
+
+def test_the_last_look_is_when_the_time_is_over():
+    server = Server((0, "INCONCLUSIVE"))
+    assert (status(server.watch(100)), server.looks) == ("INCONCLUSIVE", [0, 60, 100])
+
+
+def test_a_server_may_be_away_for_two_minutes_and_is_asked_soon_after_it_is_back():
+    server = Server((0, "INCONCLUSIVE"), (30, ""), (150, "PASS"))
+    assert status(server.watch(1800)) == "PASS"
+    assert 150 <= server.looks[-1] <= 165
+
+
+def test_a_server_that_stays_away_is_an_error_after_two_minutes(capsys):
+    server = Server((0, "INCONCLUSIVE"), (30, ""))
+    with pytest.raises(StoreUnavailable):
+        status(server.watch(7200))
+    assert server.now - 60 <= PATIENCE_S
+    assert "The server has stopped. Asking again in 1 second." in capsys.readouterr().err
+
+
+def test_two_absences_are_not_added_up():
+    server = Server((0, "INCONCLUSIVE"), (30, ""), (150, "INCONCLUSIVE"), (200, ""), (330, "PASS"))
+    assert status(server.watch(1800)) == "PASS"
+
+
+@pytest.mark.parametrize("wait_s", [0, 1800])
+def test_a_server_that_never_answered_is_an_error_at_once(wait_s):
+    server = Server((0, ""), (1, "PASS"))
+    with pytest.raises(StoreUnavailable):
+        status(server.watch(wait_s))
+    assert server.now == 0
+
+
+def test_an_answer_that_says_what_is_wrong_is_not_asked_for_again():
+    server = Server((0, "INCONCLUSIVE"), (30, "broken"))
+    with pytest.raises(Invalid):
+        status(server.watch(1800))
+    assert len(server.looks) == 2
+
+
+def test_each_look_says_what_is_missing_and_when_it_will_be_there_and_when_the_next_look_is(capsys):
+    status(Server((0, "INCONCLUSIVE"), (30, "PASS")).watch(1800))
+    (line,) = capsys.readouterr().err.splitlines()
+    said = line.partition(" UTC: ")[2]
+    assert said.startswith(
+        "INCONCLUSIVE with 10 and 20 runs, about 900 and 1,000 more are needed, there in 3 minutes at "
+    )
+    assert said.endswith(" UTC); looking again in 60 seconds, for at most 30 minutes more")
