@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from flightdeck import __version__
 from flightdeck.cli.main import COMMANDS, cli
@@ -32,6 +33,14 @@ def test_init_writes_a_configuration_once(workspace):
     again = run("init")
     assert (again.exit_code, again.stderr) == (1, "Error: flightdeck.yaml already exists\n")
     assert "default_environment: local" in (workspace / "flightdeck.yaml").read_text()
+
+
+def test_init_writes_where_it_is_told_and_takes_1_3s_flag(workspace):
+    done = run("init", "--path", "sub/own.yaml", "--no-bundled-pricing")
+    assert (done.exit_code, done.stdout) == (0, "Wrote sub/own.yaml\n")
+    written = yaml.safe_load((workspace / "sub" / "own.yaml").read_text())
+    assert (written["api_version"], written["kind"]) == ("v1", "WorkspaceConfig")
+    assert run("init", "--path", "sub/own.yaml").exit_code == 1
 
 
 def test_register_prints_the_id_and_nothing_else(initialised):
@@ -343,6 +352,53 @@ def test_a_mistyped_command_says_which_is_meant():
     assert ended.exit_code == 2
     assert "No such command 'doctr'. Did you mean 'doctor'?" in ended.stderr
     assert "Did you mean" not in run("xyzzy").stderr
+
+
+PLACE_1_3 = "--env --window --reason"
+RUNS_1_3 = "--window --env --tenant --task --trace-id --session-id --span-id --offset --limit"
+OPTIONS_1_3 = {
+    "": "--version --help",
+    "demo": "--quickstart-root --verify --no-verify --doctor --no-doctor --keep-workspace",
+    "doctor": "--backup",
+    "init": "--path --no-bundled-pricing",
+    "policy set": "",
+    "policy show": "",
+    "pricing import": "--replace --reason",
+    "pricing show": "--provider --version",
+    "pricing check": "--max-age-days --fail",
+    "release register": "--env",
+    "release list": "",
+    "release show": "",
+    "release verify": "--path",
+    "release diff": "--window --env --tenant --task --fail-on-policy --output",
+    "release promote": PLACE_1_3,
+    "release promote-request": PLACE_1_3,
+    "release promote-confirm": "--approval-reason",
+    "release rollback": PLACE_1_3,
+    "release history": "--agent --env",
+    "runs ingest": "",
+    "runs list": f"{RUNS_1_3} --output",
+    "runs export": f"{RUNS_1_3} -o --output",
+    "serve": "--host --port --reload --sqlite-lock-timeout --retry-sqlite-lock --no-retry-sqlite-lock",
+    "version": "--json",
+    "webhook add": "--url --event --description",
+    "webhook list": "",
+    "webhook remove": "--yes",
+    "webhook test": "",
+    "workspace info": "--json",
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS_1_3)
+def test_no_command_or_option_of_1_3_is_missing(name):
+    command: click.Command | None = cli
+    for part in name.split():
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), part)
+    assert command is not None
+    context = click.Context(command)
+    options = {option for each in command.get_params(context) for option in (*each.opts, *each.secondary_opts)}
+    assert set(OPTIONS_1_3[name].split()) <= options
 
 
 def test_a_light_start_imports_nothing_big():

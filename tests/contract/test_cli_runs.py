@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,38 @@ def test_the_diff_as_json_is_the_api_s_answer_with_1_3s_keys(pair):
     assert text == json.dumps(diff, indent=2, sort_keys=True) + "\n"
     assert diff.keys() >= {"window", "since", "until", "filters", "pricing", "samples", "metrics", "policy"}
     assert diff["filters"] == {"environment": "local", "tenant_id": None, "task_id": "k"}
+
+
+def test_a_diff_is_narrowed_down_by_environment_tenant_and_task(initialised, pair):
+    changes = [{"environment": "prod"}, {"tenant_id": "u"}, {"task_id": "l"}, {"tenant_id": "u", "task_id": "l"}]
+    events = [event(pair[1], 10 + number, **change) for number, change in enumerate(changes)]
+    run("runs", "ingest", lines(initialised / "more.jsonl", events))
+
+    def candidates(*narrowed: str) -> int:
+        shown = run("release", "diff", *pair, "--window", "7d", "--output", "json", *narrowed).stdout
+        return int(json.loads(shown)["samples"]["candidate_runs"])
+
+    assert candidates() == 6
+    assert candidates("--env", "prod") == 1
+    assert candidates("--tenant", "u") == 2
+    assert candidates("--task", "l") == 2
+    assert candidates("--tenant", "u", "--task", "l") == 1
+
+
+def test_sides_may_have_windows_of_their_own(pair):
+    """D14."""
+    now = datetime.now(UTC)
+    interval = f"{now - timedelta(hours=1):%Y-%m-%dT%H:%MZ}/{now + timedelta(hours=1):%Y-%m-%dT%H:%MZ}"
+    past = "2020-01-01/2020-01-02"
+    asked = ("release", "diff", *pair, "--output", "json", "--baseline-window", past)
+    both = json.loads(run(*asked, "--candidate-window", interval).stdout)
+    assert (both["samples"]["baseline_runs"], both["samples"]["candidate_runs"]) == (0, 3)
+    one = json.loads(run(*asked, "--window", "1h").stdout)
+    assert (one["window"], one["samples"]["candidate_runs"]) == ("1h", 3)
+    text = run(*asked[:4], "--window", "1h", "--baseline-window", past).stdout
+    assert "Baseline window: 2020-01-01T00:00:00+00:00 .. 2020-01-02T00:00:00+00:00" in text.splitlines()
+    for wrong in ((), ("--window", "1h", "--candidate-window", "2020-01-01"), ("--candidate-window", "/")):
+        assert run(*asked, *wrong).exit_code == 2
 
 
 def test_only_with_fail_on_policy_a_fail_is_exit_code_1(initialised, pair):

@@ -64,6 +64,14 @@ def test_a_promotion_is_judged_against_the_live_release_and_moves_the_pointer(fu
     assert furnished.decisions.pointer("agent_x", "staging") is None, "an environment is a place of its own"
 
 
+def test_a_release_is_promoted_in_whatever_environment_is_asked_for(furnished, store):
+    """The one it was registered with is a label."""
+    assert furnished.releases.get("cheap").environment == "local"
+    promotions(furnished, store).promote(wish("cheap", environment="elsewhere"))
+    assert furnished.decisions.pointer("agent_x", "elsewhere").release_id == "cheap"
+    assert furnished.decisions.pointer("agent_x", "local") is None
+
+
 def test_a_blocked_promotion_is_recorded_and_moves_nothing(furnished, store):
     own = promotions(furnished, store)
     own.promote(wish("cheap"))

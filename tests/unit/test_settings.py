@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,38 @@ def test_an_empty_workspace_has_the_documented_defaults(tmp_path):
     assert (protocols.grpc.port, protocols.http.port) == (4317, 4318)
     assert settings.engine.dsn.get_secret_value() == f"chdb://{tmp_path.resolve()}/.flightdeck/clickhouse"
     assert settings.ledger.db_path == tmp_path / ".flightdeck/flightdeck.db"
+
+
+FILE_1_3 = """\
+api_version: v1
+kind: WorkspaceConfig
+db_path: data/ledger.db
+database_url: {url}
+default_environment: staging
+diff:
+  min_candidate_runs: 7
+  min_baseline_runs: 8
+  min_low_runs: 2
+pricing_catalog_path: .flightdeck/pricing-catalog.yaml
+promotion_requires_approval: true
+"""
+
+
+def test_the_file_of_1_3_is_read_with_its_meaning(tmp_path):
+    (tmp_path / "flightdeck.yaml").write_text(FILE_1_3.format(url="null"))
+    settings = load(workspace=tmp_path)
+    assert settings.ledger.db_path == tmp_path / "data" / "ledger.db"
+    assert (settings.default_environment, settings.promotion_requires_approval) == ("staging", True)
+    assert settings.diff.model_dump() == {"min_candidate_runs": 7, "min_baseline_runs": 8, "min_low_runs": 2}
+    assert settings.pricing_catalog_path == Path(".flightdeck/pricing-catalog.yaml")
+    (tmp_path / "flightdeck.yaml").write_text(FILE_1_3.format(url="postgres://me:secret@db/ledger"))
+    url = load(workspace=tmp_path).ledger.database_url
+    assert url is not None
+    assert url.get_secret_value().endswith("me:secret@db/ledger")
+    (tmp_path / "flightdeck.yaml").write_text("")
+    empty = load(workspace=tmp_path)
+    assert (empty.default_environment, empty.promotion_requires_approval) == ("local", False)
+    assert empty.diff.model_dump() == {"min_candidate_runs": 500, "min_baseline_runs": 500, "min_low_runs": 50}
 
 
 def test_flags_beat_the_environment_which_beats_the_file(tmp_path, monkeypatch):

@@ -50,6 +50,7 @@ def router(receiver: Receiver, *, max_bytes: int = MAX_BYTES, body_timeout_s: fl
             response_class=Response,
             tags=["OpenTelemetry"],
             summary=f"OTLP/HTTP {signal.path.removeprefix('/v1/')}, protobuf or JSON",
+            description="A request of the OpenTelemetry protocol, as any SDK or Collector sends it.",
             openapi_extra=_OPENAPI,
         )
     return routes
