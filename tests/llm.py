@@ -195,6 +195,12 @@ class Protocol:
         raise NotImplementedError
 
 
+def _is_result(message: Json) -> bool:
+    """A tool's result, also where it is told as a user's text (smolagents)."""
+    told = message["role"] == "user" and "Observation:" in json.dumps(message.get("content"))
+    return message["role"] == "tool" or told
+
+
 class ChatCompletions(Protocol):
     """OpenAI's ``/v1/chat/completions``."""
 
@@ -204,7 +210,7 @@ class ChatCompletions(Protocol):
         self.turn = Turn(
             model=body["model"],
             tools={one["name"]: one.get("parameters") or {} for one in functions},
-            results=sum(message["role"] == "tool" for message in messages),
+            results=sum(map(_is_result, messages)),
             prompt=json.dumps(messages[-1].get("content"), ensure_ascii=False),
             stream=bool(body.get("stream")),
             with_usage=not body.get("stream") or bool((body.get("stream_options") or {}).get("include_usage")),

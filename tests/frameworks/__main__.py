@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -122,7 +123,7 @@ def one_way(case: Case, environment: Environment, way: str, llm: Model, server: 
         "runs": runs,
         "answered": len(answered),
         "findings": findings(runs, answered),
-        "prompts_in_spans": CANARY in done.stdout,
+        "prompts_in_spans": bool(re.search(rf'^\s+"[^"]+": .*{CANARY}', done.stdout, re.MULTILINE)),
     }
 
 

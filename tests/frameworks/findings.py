@@ -56,6 +56,8 @@ def findings(runs: Sequence[dict[str, Any]], answered: Sequence[Answered]) -> di
     tools: Counter[str] = Counter()
     for run in runs:
         tools.update(run["tools"])
+    for ending in ("final_answer", "finish"):  # smolagents and DSPy end a run by a tool of their own
+        tools.pop(ending, None)
     hold("tools", dict(tools), {"get_weather": 1})
     hold("calls without usage", sum(run["calls_without_usage"] for run in runs), 0)
     return found

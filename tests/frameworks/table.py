@@ -26,8 +26,8 @@ and its runs through the run exporter. The runs must be equal, and must hold eve
 reported, the tool, and the failure. `tests/frameworks/results.json` holds what was seen.
 
 "right" means all of that. What else is said there is not in the emitted spans, so that no mapping could know it.
-"Prompts in spans" says whether spans that leave the agent hold the question, although the distribution asks every instrumentation
-that can be asked not to; FlightDeck's server stores none either way, and the run exporter sends none.
+"Prompts in spans" says whether spans that leave the agent hold the question, although the distribution asks every
+instrumentation that can be asked not to; FlightDeck's server stores none either way, and the run exporter sends none.
 
 | framework | instrumentation | code | prompts in spans | OTLP and run exporter | seen |
 |---|---|---|---|---|---|

@@ -21,7 +21,7 @@ os.environ.update(
     ANTHROPIC_API_KEY="none",
     GOOGLE_GEMINI_BASE_URL=LLM,
     GEMINI_API_KEY="none",
-    GOOGLE_API_KEY="none",
+    LITELLM_LOCAL_MODEL_COST_MAP="True",  # or LiteLLM fetches a list of prices
 )
 MODELS = {
     "openai": ("gpt-4.1-mini", "gpt-broken"),
