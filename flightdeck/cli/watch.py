@@ -151,8 +151,13 @@ def _missing(verdict: dict[str, Any], left: float) -> str:
         return ""
     if needed.hours is None:
         return more_runs(needed)
-    there = datetime.now(UTC) + timedelta(hours=min(needed.hours, _FAR_H))
-    when = f"{there:%H:%M} UTC" if needed.hours < 24 else f"{there:%Y-%m-%d}" if needed.hours < _FAR_H else "too late"
-    late = ", after the wait is over" if 3600 * needed.hours > left else ""
+    about = []
+    if needed.hours < _FAR_H:
+        there = datetime.now(UTC) + timedelta(hours=needed.hours)
+        about.append(f"{there:%H:%M} UTC" if needed.hours < 24 else f"{there:%Y-%m-%d}")
+    if 3600 * needed.hours > left:
+        about.append("after the wait is over")
     counts = f"about {needed.baseline:,} and {needed.candidate:,} more are needed"
-    return f"{counts}, there in {duration(3600 * needed.hours)} at this rate ({when}{late})"
+    suffix = f" ({', '.join(about)})" if about else ""
+    when = f"there in {duration(3600 * needed.hours)} at this rate"
+    return f"{counts}, {when}{suffix}"

@@ -92,6 +92,8 @@ def method(verdict: Verdict) -> str:
         parts.append(f"alpha {100 * verdict.alpha:g} %, power {100 * verdict.power:g} %")
     if verdict.scope is not None:
         parts.append(_SCOPES[verdict.scope])
+    if verdict.gate == "legacy":
+        parts.append("advice: the policy decides by its limits")
     return ", ".join(parts)
 
 

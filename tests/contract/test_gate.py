@@ -124,8 +124,8 @@ def test_the_wait_ends_after_its_time_and_said_on_stderr_what_is_missing_and_whe
     assert re.match(
         r"\d\d:\d\d:\d\d UTC: INCONCLUSIVE with 80 and 80 runs, about [\d,]+ and [\d,]+ more are needed, ", first
     )
-    when = r"(\d\d:\d\d UTC|\d{4}-\d\d-\d\d|too late)"
-    assert re.search(rf"there in [\d.]+ (hours|days) at this rate \({when}, after the wait is over\)", first)
+    when = r"(\d\d:\d\d UTC, |\d{4}-\d\d-\d\d, |)"
+    assert re.search(rf"there in [\d.]+ (hours|days) at this rate \({when}after the wait is over\)", first)
     assert re.search(r"; looking again in 1 second, for at most 2 seconds more$", first)
     assert "Verdict: INCONCLUSIVE (sequential test" in done.stdout
 

@@ -112,6 +112,11 @@ def test_text_begins_with_the_status_and_says_how_it_was_judged(failed):
     assert rest[0].startswith("- latency_ms changed by ")
 
 
+def test_text_says_where_the_verdict_is_advice(failed):
+    advice = failed.model_copy(update={"gate": "legacy"})
+    assert text(judged(advice)).splitlines()[0].endswith(", advice: the policy decides by its limits)")
+
+
 def test_text_has_a_row_for_every_guardrail_and_limit_with_rounded_numbers_and_units(failed):
     table = text(judged(failed)).partition("\n\n")[2].splitlines()
     assert re.split(r"\s{2,}", table[0].strip()) == ["baseline", "candidate", "change (limits)", "margin", "runs"]
