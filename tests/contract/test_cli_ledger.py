@@ -22,12 +22,14 @@ from tests.contract.commands import TABLE, bundle, run
 from tests.serving import environment
 
 
+@pytest.mark.contract("C1.02")
 def test_the_version_in_both_forms():
     assert run("--version").stdout == f"flightdeck, version {__version__}\n"
     assert run("version").stdout == f"flightdeck {__version__}\n"
     assert run("version", "--json").stdout == f'{{"name": "flightdeck-ai", "version": "{__version__}"}}\n'
 
 
+@pytest.mark.contract("C1.03")
 def test_init_writes_a_configuration_once(workspace):
     assert run("init").stdout.splitlines()[0] == "Wrote flightdeck.yaml"
     again = run("init")
@@ -35,6 +37,7 @@ def test_init_writes_a_configuration_once(workspace):
     assert "default_environment: local" in (workspace / "flightdeck.yaml").read_text()
 
 
+@pytest.mark.contract("C1.04")
 def test_init_writes_where_it_is_told_and_takes_1_3s_flag(workspace):
     done = run("init", "--path", "sub/own.yaml", "--no-bundled-pricing")
     assert (done.exit_code, done.stdout) == (0, "Wrote sub/own.yaml\n")
@@ -43,6 +46,7 @@ def test_init_writes_where_it_is_told_and_takes_1_3s_flag(workspace):
     assert run("init", "--path", "sub/own.yaml").exit_code == 1
 
 
+@pytest.mark.contract("C1.11", "C3.10")
 def test_register_prints_the_id_and_nothing_else(initialised):
     bundle(initialised / "one")
     first, second = run("release", "register", "one"), run("release", "register", "one")
@@ -82,6 +86,7 @@ def test_the_file_that_the_help_shows_is_complete(initialised, command, said):
     assert re.fullmatch(said, done.stdout)
 
 
+@pytest.mark.contract("C1.12")
 def test_list_has_five_columns_newest_first(initialised):
     bundle(initialised / "one")
     old = run("release", "register", "one").stdout.strip()
@@ -94,6 +99,7 @@ def test_list_has_five_columns_newest_first(initialised):
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", row[4]) for row in rows)
 
 
+@pytest.mark.contract("C1.13")
 def test_show_prints_the_record(initialised):
     bundle(initialised / "one")
     release_id = run("release", "register", "one").stdout.strip()
@@ -113,6 +119,7 @@ def test_show_prints_the_record(initialised):
     assert (missing.exit_code, missing.stderr) == (1, "Error: Unknown release: rel_nope\n")
 
 
+@pytest.mark.contract("C1.14")
 def test_verify_tells_changed_files_by_exit_code_2(initialised):
     folder = bundle(initialised / "one")
     release_id = run("release", "register", "one").stdout.strip()
@@ -138,6 +145,7 @@ def test_verify_tells_changed_files_by_exit_code_2(initialised):
         ("metadata: {name: x, version: '1'}\n", "spec"),
     ],
 )
+@pytest.mark.contract("C1.01")
 def test_a_bad_release_is_one_line(initialised, text, said):
     (initialised / "release.yaml").write_text(text)
     failed = run("release", "register", "release.yaml")
@@ -145,6 +153,7 @@ def test_a_bad_release_is_one_line(initialised, text, said):
     assert re.fullmatch(r"Error: [^\n]*" + re.escape(said) + r"[^\n]*\n", failed.stderr)
 
 
+@pytest.mark.contract("C1.23", "C1.24")
 def test_pricing_import_show_and_replace(initialised):
     (initialised / "p.yaml").write_text(TABLE)
     assert run("pricing", "import", "p.yaml").stdout == "Imported openai/p1\n"
@@ -182,6 +191,7 @@ def test_pricing_import_show_and_replace(initialised):
 
 
 @pytest.mark.parametrize("price", ["-1", ".nan", ".inf", "many"])
+@pytest.mark.contract("C3.13")
 def test_a_price_that_is_none_is_refused(initialised, price):
     (initialised / "p.yaml").write_text(
         TABLE.replace("input_usd_per_1k_tokens: 1", f"input_usd_per_1k_tokens: {price}")
@@ -214,6 +224,7 @@ def test_a_price_of_cache_creation_may_be_given(initialised):
     assert entry["cache_creation_input_usd_per_1k_tokens"] == 1.25
 
 
+@pytest.mark.contract("C1.25")
 def test_pricing_check_tells_the_age_of_tables_that_1_3_brought_along(initialised):
     nothing = run("pricing", "check", "--fail")
     assert (nothing.exit_code, nothing.stdout) == (0, "No flightdeck-bundled-* pricing tables in the ledger.\n")
@@ -236,6 +247,7 @@ def test_pricing_check_tells_the_age_of_tables_that_1_3_brought_along(initialise
     assert (negative.exit_code, negative.stderr) == (1, "Error: --max-age-days must be non-negative\n")
 
 
+@pytest.mark.contract("C1.26")
 def test_policy_set_and_show(initialised):
     default = json.loads(run("policy", "show").stdout)
     assert default["policy_id"] == "default"
@@ -256,6 +268,7 @@ def test_an_unknown_key_of_a_policy_names_the_nearest_one(initialised):
     assert "unknown key max_cost_per_run; did you mean max_cost_per_run_usd?" in failed.stderr
 
 
+@pytest.mark.contract("C1.05")
 def test_a_folder_that_is_no_workspace_says_what_to_do(workspace):
     failed = run("release", "list")
     assert failed.exit_code == 1
@@ -263,6 +276,7 @@ def test_a_folder_that_is_no_workspace_says_what_to_do(workspace):
     assert not list(workspace.iterdir()), "nothing is made by looking"
 
 
+@pytest.mark.contract("C1.09")
 def test_workspace_info_in_both_forms(initialised):
     facts = json.loads(run("workspace", "info", "--json").stdout)
     assert facts.keys() >= {
@@ -288,6 +302,7 @@ def test_workspace_info_in_both_forms(initialised):
     assert f"FlightDeck workspace info ({__version__})" in run("workspace", "info").stdout
 
 
+@pytest.mark.contract("C1.08")
 def test_doctor_checks_and_backs_up(initialised):
     bundle(initialised / "one")
     run("release", "register", "one")
@@ -312,11 +327,13 @@ def test_doctor_checks_and_backs_up(initialised):
         ["policy", "set", "missing.yaml"],
     ],
 )
+@pytest.mark.contract("C1.01")
 def test_wrong_usage_is_exit_code_2(initialised, arguments):
     assert run(*arguments).exit_code == 2
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.contract("C1.06")
 def test_every_command_has_help_with_its_line_in_the_list(name):
     done = run(name, "--help")
     assert done.exit_code == 0
@@ -390,6 +407,7 @@ OPTIONS_1_3 = {
 
 
 @pytest.mark.parametrize("name", OPTIONS_1_3)
+@pytest.mark.contract("C1.06")
 def test_no_command_or_option_of_1_3_is_missing(name):
     command: click.Command | None = cli
     for part in name.split():

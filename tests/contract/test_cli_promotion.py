@@ -69,6 +69,7 @@ def approvals(folder: Path) -> None:
     config.write_text("\n".join([*kept, "promotion_requires_approval: true", ""]))
 
 
+@pytest.mark.contract("C1.19", "C1.21", "C1.22")
 def test_promote_block_roll_back_and_the_history_of_it(releases):
     first, second, dear = releases
     done = act("promote", first, "first")
@@ -100,6 +101,7 @@ def test_promote_block_roll_back_and_the_history_of_it(releases):
     assert run("release", "history", "--env", "local").stdout.splitlines() == lines
 
 
+@pytest.mark.contract("C1.21")
 def test_a_rollback_to_what_was_live_is_never_blocked(releases):
     first, _, dear = releases
     act("promote", dear)
@@ -133,6 +135,7 @@ def test_what_can_not_be_decided_is_one_line_and_exit_code_1(releases):
         assert run("release", "promote", first, *arguments[:at], *arguments[at + 2 :]).exit_code == 2
 
 
+@pytest.mark.contract("C1.20", "C3.09")
 def test_request_and_confirm(releases, initialised):
     first, _, dear = releases
     off = act("promote-request", first)
@@ -163,6 +166,7 @@ def test_request_and_confirm(releases, initialised):
     assert refused.stderr.startswith("Error: Policy does not allow this promotion; request not recorded. Reasons: ")
 
 
+@pytest.mark.contract("C1.08")
 def test_doctor_and_info_know_what_is_live(releases):
     first, second, _ = releases
     act("promote", first)
@@ -177,6 +181,7 @@ def test_doctor_and_info_know_what_is_live(releases):
     assert (info["actions_total"], info["promoted_pointers_total"], info["webhooks_configured"]) == (2, 1, 0)
 
 
+@pytest.mark.contract("C1.08")
 def test_doctor_finds_what_somebody_did_to_the_database(releases, initialised):
     """In 1.3 an edit, and deleting the last decisions, passed (D13)."""
     first, second, _ = releases
@@ -198,6 +203,7 @@ def test_doctor_finds_what_somebody_did_to_the_database(releases, initialised):
     assert "ok    audit_seq: contiguous 1..2 (2 row(s))" in found.stdout
 
 
+@pytest.mark.contract("C1.22")
 def test_history_is_not_cut_off(initialised, monkeypatch):
     monkeypatch.setattr("flightdeck.cli.promotion.PAGE", 2)
     bundle(initialised / "one")
@@ -231,6 +237,7 @@ def add(url: str, *events: str, description: str = "") -> tuple[str, str]:
     return found[1], secret
 
 
+@pytest.mark.contract("C1.30")
 def test_webhooks_are_added_listed_tried_and_removed(initialised, receiver):
     webhook_id, secret = add(receiver.url + "/ok", "promote.succeeded", "promote.blocked", description="hello")
     listed = run("webhook", "list").stdout
@@ -248,12 +255,14 @@ def test_webhooks_are_added_listed_tried_and_removed(initialised, receiver):
         assert (unknown.exit_code, unknown.stderr) == (1, f"Error: unknown webhook: {webhook_id}\n")
 
 
+@pytest.mark.contract("C1.30")
 def test_removing_asks_first(initialised):
     asked = run("webhook", "remove", "wh_1")
     assert asked.exit_code == 1
     assert asked.stdout.startswith("Delete webhook wh_1? [y/N]:")
 
 
+@pytest.mark.contract("C1.30")
 def test_a_webhook_that_can_not_be_is_one_line(initialised):
     unknown = run("webhook", "add", "--url", "https://example.com/", "--event", "nope")
     assert (unknown.exit_code, unknown.stderr) == (

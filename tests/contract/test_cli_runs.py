@@ -52,6 +52,7 @@ def pair(initialised: Path, release: str) -> tuple[str, str]:
     return release, other
 
 
+@pytest.mark.contract("C1.27")
 def test_ingest_takes_lines_or_an_array_and_counts_what_is_new(initialised, release):
     events = [event(release, number) for number in range(3)]
     assert run("runs", "ingest", lines(initialised / "a.jsonl", events[:2])).stdout == "Inserted 2 events\n"
@@ -75,6 +76,7 @@ def test_ingest_takes_lines_or_an_array_and_counts_what_is_new(initialised, rele
         ("{good}\n7\n", "line 2"),
     ],
 )
+@pytest.mark.contract("C1.27")
 def test_one_bad_event_of_a_file_is_named_and_nothing_is_stored(initialised, release, text, where):
     good, bad = event(release, 1), event(release, 2, usage={})
     path = initialised / "e"
@@ -91,6 +93,7 @@ def test_an_event_that_contradicts_its_release_is_refused(initialised, release):
     assert "agent_support" in failed.stderr
 
 
+@pytest.mark.contract("C1.28")
 def test_list_as_text_is_a_header_and_a_line_per_run_newest_first(pair):
     listed = run("runs", "list", pair[0], "--window", "1d", "--limit", "2").stdout.splitlines()
     assert listed[0] == f"release={pair[0]} matched_total=3 returned=2 truncated=True"
@@ -99,6 +102,7 @@ def test_list_as_text_is_a_header_and_a_line_per_run_newest_first(pair):
     assert listed[1] == json.dumps(events[0], sort_keys=True)
 
 
+@pytest.mark.contract("C1.28")
 def test_list_as_json_is_the_api_s_answer(pair):
     text = run("runs", "list", pair[0], "--window", "1d", "--output", "json", "--tenant", "t").stdout
     page = json.loads(text)
@@ -106,6 +110,7 @@ def test_list_as_json_is_the_api_s_answer(pair):
     assert (page["matched_total"], page["filters"]["tenant_id"]) == (3, "t")
 
 
+@pytest.mark.contract("C1.29")
 def test_export_writes_lines_and_warns_when_there_are_more(initialised, pair):
     whole = run("runs", "export", pair[0], "--window", "1d")
     assert (len(whole.stdout.splitlines()), whole.stderr, whole.exit_code) == (3, "", 0)
@@ -140,6 +145,7 @@ def test_an_unknown_release_and_a_window_that_is_none_are_errors(release, comman
     assert (odd.exit_code, odd.stderr) == (1, f"Error: Invalid window unit: 7x {WINDOW_HINT}\n")
 
 
+@pytest.mark.contract("C1.15")
 def test_the_diff_s_text_has_1_3s_lines_in_order(pair):
     shown = run("release", "diff", *pair, "--window", "7d")
     assert shown.exit_code == 0
@@ -166,6 +172,7 @@ def test_the_diff_s_text_has_1_3s_lines_in_order(pair):
         assert re.fullmatch(pattern, line)
 
 
+@pytest.mark.contract("C1.16")
 def test_the_diff_as_json_is_the_api_s_answer_with_1_3s_keys(pair):
     text = run("release", "diff", *pair, "--window", "7d", "--output", "json", "--task", "k").stdout
     diff = json.loads(text)
@@ -174,6 +181,7 @@ def test_the_diff_as_json_is_the_api_s_answer_with_1_3s_keys(pair):
     assert diff["filters"] == {"environment": "local", "tenant_id": None, "task_id": "k"}
 
 
+@pytest.mark.contract("C1.18")
 def test_a_diff_is_narrowed_down_by_environment_tenant_and_task(initialised, pair):
     changes = [{"environment": "prod"}, {"tenant_id": "u"}, {"task_id": "l"}, {"tenant_id": "u", "task_id": "l"}]
     events = [event(pair[1], 10 + number, **change) for number, change in enumerate(changes)]
@@ -206,6 +214,7 @@ def test_sides_may_have_windows_of_their_own(pair):
         assert run(*asked, *wrong).exit_code == 2
 
 
+@pytest.mark.contract("C1.17")
 def test_only_with_fail_on_policy_a_fail_is_exit_code_1(initialised, pair):
     blocked = run("release", "diff", *pair, "--window", "7d", "--fail-on-policy")
     assert blocked.exit_code == 1

@@ -198,6 +198,7 @@ def reasons(baseline: Expected, candidate: Expected, policy: Policy, level: tupl
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
+@pytest.mark.contract("C6.05", "C6.12")
 def test_a_diff_is_1_3_s_but_for_the_deliberate_differences(vector, ledger, engine):
     case = Case(vector)
     case.register(ledger)
@@ -261,6 +262,7 @@ def as_1_3(vector: dict[str, Any], got: Diff, baseline: Expected, candidate: Exp
         assert got.samples.confidence_reason == theirs["confidence_reason"]
 
 
+@pytest.mark.contract("C6.12")
 def test_the_vectors_reach_all_that_is_different():
     """So that a change of the vectors can't silently leave a difference untested."""
     seen: Counter[str] = Counter()

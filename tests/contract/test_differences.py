@@ -33,6 +33,7 @@ def event(release_id: str, run_id: str, timestamp: str, *, success: bool = True)
     }
 
 
+@pytest.mark.contract("C3.07")
 def test_times_with_and_without_a_zone_are_the_same_moments(api):
     """D3. 1.3 compared them as text: +05:00 sorted before the window's end though it was after, or answered 500."""
     release = register(api)
@@ -56,6 +57,7 @@ def test_times_with_and_without_a_zone_are_the_same_moments(api):
     assert {datetime.fromisoformat(at) for at in listed.values()} == {early}
 
 
+@pytest.mark.contract("C6.01")
 def test_both_sides_of_a_diff_have_the_window_that_ends_now(api):
     """D14: the default."""
     sides = {f"{side}_release_id": register(api, version=side) for side in ("baseline", "candidate")}

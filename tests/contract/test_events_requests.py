@@ -198,6 +198,7 @@ class TestInvalid:
             ({"a": "é\n"}, "{'a': 'é\\n'}"),
         ],
     )
+    @pytest.mark.contract("C2.18")
     def test_another_api_version(self, releases: KnownReleases, version: Any, shown: str) -> None:
         with pytest.raises(Invalid) as refused:
             rows_of(body(event(), event(run_id="b", api_version=version)), releases)
@@ -283,6 +284,7 @@ class TestInvalid:
         ],
         ids=lambda value: "" if isinstance(value, dict) else value[:30],
     )
+    @pytest.mark.contract("C2.18")
     def test_a_bad_event(self, releases: KnownReleases, bad: dict[str, Any], field: str, what: str, which: str) -> None:
         """Its first fault is told with pydantic's text, whatever stands after it."""
         with pytest.raises(Invalid) as refused:
@@ -341,6 +343,7 @@ class TestAccepted:
         ],
         ids=repr,
     )
+    @pytest.mark.contract("C3.01")
     def test_what_1_3_takes(self, releases: KnownReleases, changes: dict[str, Any]) -> None:
         assert len(rows_of(body(event(**changes), more=1), releases)) == 1
 
@@ -391,6 +394,7 @@ def ingest(engine: Engine, releases: KnownReleases) -> Iterator[EventIngest]:
 class TestIngest:
     """From the body to the store and back."""
 
+    @pytest.mark.contract("C2.17")
     def test_counts_and_refusals(self, ingest: EventIngest, engine: Engine) -> None:
         assert ingest.ingest(body(event(run_id="a"), event(run_id="b"), event(run_id="a"))) == EventCounts(2, 1, [])
         assert ingest.ingest(body(event(run_id="a", tenant_id="other"), event(run_id="c"))) == EventCounts(1, 0, ["a"])
@@ -400,6 +404,7 @@ class TestIngest:
             ingest.ingest(b"[]")
         assert ids(listed(engine)) == ["a", "b", "c"]
 
+    @pytest.mark.contract("C3.04")
     def test_an_unregistered_release_is_stored_and_told_once(
         self, ingest: EventIngest, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -31,6 +31,7 @@ def registration(**changes: Any) -> dict[str, Any]:
     return {"artifact": artifact(), "checksum": "ab" * 32, "digest_v2": "cd" * 32, "environment": "prod", **changes}
 
 
+@pytest.mark.contract("C2.10", "C2.30", "C3.09")
 def test_a_release_is_registered_listed_and_shown(api):
     made = api.post("/v1/releases", json=registration()).json()
     assert re.fullmatch(r"rel_[0-9a-f]{12}", made["release_id"])
@@ -63,6 +64,7 @@ def test_an_unknown_release_is_404(api):
     assert (missing.status_code, missing.json()) == (404, {"detail": "Unknown release: rel_nope"})
 
 
+@pytest.mark.contract("C2.34")
 def test_a_table_is_imported_once_and_replaced_only_with_a_reason(api):
     table = {**TABLE, "pricing_version": "p7"}
     assert api.post("/v1/pricing", json={"table": table}).json() == {
@@ -79,6 +81,7 @@ def test_a_table_is_imported_once_and_replaced_only_with_a_reason(api):
     assert api.get("/v1/pricing", params={"provider": "nobody"}).json() == {"tables": []}
 
 
+@pytest.mark.contract("C2.34")
 def test_the_policy_that_was_set_is_the_active_one(api):
     assert api.put("/v1/policy", json={"policy_id": "mine", "max_latency_ms": 5}).json()["policy_id"] == "mine"
     assert api.get("/v1/policy").json()["max_latency_ms"] == 5
@@ -90,6 +93,7 @@ def test_a_policy_that_is_no_object_is_refused(api, body):
     assert answered.status_code == 422
 
 
+@pytest.mark.contract("C2.19")
 def test_a_diff_over_http_follows_the_read_rule_and_tells_errors_in_1_3s_words(api):
     release = register(api)
     api.post("/v1/pricing", json={"table": TABLE})
@@ -153,6 +157,7 @@ def archive(tmp_path: Path, *, prompt: bytes = b"Be kind.\r\n", mode: str = "w:g
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("w", "application/x-tar"), ("w:gz", "application/gzip")])
+@pytest.mark.contract("C2.34")
 def test_a_release_is_registered_by_a_tar_archive_of_its_files(api, tmp_path, mode, kind):
     """D9."""
     packed, folder = archive(tmp_path, mode=mode)
@@ -166,6 +171,7 @@ def test_a_release_is_registered_by_a_tar_archive_of_its_files(api, tmp_path, mo
     assert api.post("/v1/releases", content=packed, headers=headers).json()["environment"] == "local"
 
 
+@pytest.mark.contract("C2.34")
 def test_files_are_verified_by_an_archive_or_by_their_hashes(api, tmp_path):
     """D9."""
     headers = {"content-type": "application/gzip"}

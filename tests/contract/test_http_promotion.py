@@ -38,6 +38,7 @@ def test_webhooks_that_can_not_be_sent_do_not_hide_what_was_decided(workspace, m
     assert caplog.text.count("Webhooks can't be sent now") == 2
 
 
+@pytest.mark.contract("C2.20", "C2.30", "C3.09")
 def test_a_promotion_answers_with_1_3s_body(workspace):
     status, first = workspace.promote(workspace.first, actor="bob")
     assert (status, first) == (
@@ -58,6 +59,7 @@ def test_a_promotion_answers_with_1_3s_body(workspace):
     assert second["policy"] == {"passed": True, "reasons": [], "evaluated_at": ZULU}
 
 
+@pytest.mark.contract("C2.22")
 def test_a_blocked_promotion_answers_409_with_the_recorded_outcome(workspace):
     workspace.promote(workspace.first)
     status, body = workspace.promote(workspace.dear)
@@ -82,6 +84,7 @@ def test_a_blocked_promotion_answers_409_with_the_recorded_outcome(workspace):
     assert workspace.actions(limit=1)[0]["action_id"] == body["detail"]["outcome"]["action_id"]
 
 
+@pytest.mark.contract("C2.20")
 def test_a_rollback_to_what_was_live_is_never_blocked(workspace):
     """D5; 1.3 answered 409 here."""
     workspace.promote(workspace.dear)
@@ -91,6 +94,7 @@ def test_a_rollback_to_what_was_live_is_never_blocked(workspace):
     assert body["policy"] == {"passed": False, "reasons": [TOO_DEAR], "evaluated_at": ZULU}
 
 
+@pytest.mark.contract("C2.22")
 def test_a_rollback_to_what_was_never_live_goes_through_the_gate(workspace):
     workspace.promote(workspace.first)
     status, body = workspace.rollback(workspace.dear)
@@ -111,6 +115,7 @@ def test_a_rollback_to_what_was_never_live_goes_through_the_gate(workspace):
         ("promote/request", {}, 400, "promotion_requires_approval is false in flightdeck.yaml; use direct `release"),
     ],
 )
+@pytest.mark.contract("C2.21")
 def test_what_can_not_be_decided_answers_as_1_3_does(workspace, path, changes, status, detail):
     workspace.promote(workspace.first)
     got, body = workspace.post(path, **{"release_id": workspace.second, **changes})
@@ -122,6 +127,7 @@ def test_what_can_not_be_decided_answers_as_1_3_does(workspace, path, changes, s
     ("changes", "kind"),
     [({"reason": ""}, "string_too_short"), ({"actor": None}, "string_type"), ({"release_id": 5}, "string_type")],
 )
+@pytest.mark.contract("C2.21")
 def test_a_body_that_does_not_fit_is_422(workspace, changes, kind):
     status, body = workspace.post("promote", **{"release_id": workspace.first, **changes})
     assert (status, body["detail"][0]["type"], body["detail"][0]["loc"]) == (422, kind, ["body", *changes])
@@ -135,6 +141,7 @@ def test_a_reason_is_kept_as_it_was_given(workspace):
 # --- what is live, what was decided ---
 
 
+@pytest.mark.contract("C2.11")
 def test_what_is_live_is_listed_by_agent_and_environment(workspace):
     for environment in ("prod", "local", " "):
         workspace.promote(workspace.first, environment=environment)
@@ -148,6 +155,7 @@ def test_what_is_live_is_listed_by_agent_and_environment(workspace):
     ]
 
 
+@pytest.mark.contract("C2.12")
 def test_actions_have_1_3s_keys_and_the_actor(workspace):
     workspace.promote(workspace.first, actor="bob", reason="why")
     assert workspace.actions() == [
@@ -171,6 +179,7 @@ def test_actions_have_1_3s_keys_and_the_actor(workspace):
     ]
 
 
+@pytest.mark.contract("C2.12")
 def test_actions_are_newest_first_filtered_and_paged(workspace):
     for release_id in (workspace.first, workspace.second, workspace.first):
         workspace.promote(release_id)
@@ -194,6 +203,7 @@ def test_an_action_is_shown_with_its_evidence(workspace):
     assert workspace.api.get("/v1/actions/act_nope").status_code == 404
 
 
+@pytest.mark.contract("C2.09")
 def test_counters_and_checks_know_decisions(workspace):
     before = workspace.api.get("/v1/metrics").json()["counters"]
     workspace.promote(workspace.first)
@@ -221,6 +231,7 @@ def test_without_configured_proxies_actor_headers_count_for_nothing(workspace):
     assert workspace.actions()[0]["actor"] == "bob"
 
 
+@pytest.mark.contract("C2.27")
 def test_who_does_not_say_is_http(workspace):
     workspace.promote(workspace.first)
     workspace.promote(workspace.first, actor="  ")

@@ -14,6 +14,7 @@ from tests.workspace import client
 # --- who ---
 
 
+@pytest.mark.contract("C2.27")
 def test_a_configured_proxy_says_who(tmp_path):
     """Also where the proxy is on this machine, and X-Forwarded-For names the caller behind it."""
     token = {"Authorization": "Bearer s3cret"}
@@ -40,6 +41,7 @@ def test_a_proxy_is_an_address_or_a_network():
 # --- approvals ---
 
 
+@pytest.mark.contract("C2.13", "C2.23", "C2.24")
 def test_request_and_confirm(tmp_path):
     with client(tmp_path, promotion_requires_approval=True) as opened:
         furnish(opened)

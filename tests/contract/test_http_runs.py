@@ -59,6 +59,7 @@ def runs(api: TestClient, release_id: str, **query: Any) -> Any:
     return answered.json()
 
 
+@pytest.mark.contract("C2.30", "C3.02", "C3.06")
 def test_an_event_comes_back_with_1_3s_keys_and_ours(api, release):
     sent = event(release)
     assert post(api, sent).json() == {
@@ -110,6 +111,7 @@ def test_an_event_comes_back_with_1_3s_keys_and_ours(api, release):
     assert all(count == 0 for count in page["data_quality"].values())
 
 
+@pytest.mark.contract("C2.17")
 def test_counts_are_exact_within_and_between_requests(api, release):
     known, new = event(release), event(release)
     post(api, known)
@@ -131,6 +133,7 @@ def test_conflicts_are_counted_exactly_and_the_first_1000_named(api, release):
     assert answer["conflicting_run_ids"] == [known["run_id"]] * 1_000
 
 
+@pytest.mark.contract("C3.05")
 def test_a_run_start_is_listed_and_its_run_end_completes_it(api, release):
     begun = event(release, type="run_start")
     assert post(api, begun).json()["inserted"] == 1
@@ -147,6 +150,7 @@ def test_a_run_start_is_listed_and_its_run_end_completes_it(api, release):
     }
 
 
+@pytest.mark.contract("C2.14")
 def test_runs_are_listed_newest_first_a_page_at_a_time(api, release):
     now = datetime.now(UTC)
     sent = [event(release, timestamp=(now - timedelta(minutes=minutes)).isoformat()) for minutes in (3, 1, 2)]
@@ -171,6 +175,7 @@ def test_runs_are_listed_newest_first_a_page_at_a_time(api, release):
         ("environment", "prod"),
     ],
 )
+@pytest.mark.contract("C2.14")
 def test_each_filter_chooses_exactly(api, release, name, value):
     request = {"session_id": "s1", "trace_id": "x1", "span_id": "p1"}
     same = {"tenant_id": "t1", "task_id": "k1", "run_kind": "chain", "environment": "prod", "request": request}
@@ -180,6 +185,7 @@ def test_each_filter_chooses_exactly(api, release, name, value):
     assert [e["run_id"] for e in runs(api, release, **{name: value})["events"]] == [wanted["run_id"]]
 
 
+@pytest.mark.contract("C2.14")
 def test_a_blank_filter_is_none(api, release):
     post(api, event(release))
     page = runs(api, release, trace_id=" ", session_id="", span_id=" ", tenant_id="", environment="")
@@ -188,6 +194,7 @@ def test_a_blank_filter_is_none(api, release):
     assert page["filters"]["environment"] == "local"
 
 
+@pytest.mark.contract("C2.15")
 def test_the_export_is_the_same_page_as_lines(api, release):
     post(api, *[event(release) for _ in range(3)])
     answered = api.get("/v1/runs/export", params={"release_id": release, "window": "1d", "limit": 2})
@@ -210,18 +217,21 @@ def test_the_export_is_the_same_page_as_lines(api, release):
         ({"window": "999999999d"}, 400, "Invalid window: 999999999d"),
     ],
 )
+@pytest.mark.contract("C2.16")
 def test_what_is_asked_wrongly_is_told_in_1_3s_words(api, release, query, status, detail):
     answered = api.get("/v1/runs", params={"release_id": release, **query})
     assert (answered.status_code, answered.json()) == (status, {"detail": detail})
 
 
 @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 501}, {"offset": -1}, {"offset": 500_001}, {"limit": "x"}])
+@pytest.mark.contract("C2.14")
 def test_numbers_out_of_bounds_are_422(api, release, query):
     answered = api.get("/v1/runs", params={"release_id": release, "window": "1d", **query})
     assert answered.status_code == 422
     assert answered.json()["detail"][0]["loc"] == ["query", next(iter(query))]
 
 
+@pytest.mark.contract("C2.16")
 def test_a_missing_parameter_is_fastapis_list(api):
     assert api.get("/v1/runs").json() == {
         "detail": [
@@ -231,6 +241,7 @@ def test_a_missing_parameter_is_fastapis_list(api):
     }
 
 
+@pytest.mark.contract("C3.04")
 def test_runs_of_an_unregistered_release_can_be_asked_for_and_found(api):
     name = f"nightly-{uuid4().hex}"
     assert api.get("/v1/runs", params={"release_id": name, "window": "1d"}).status_code == 400
@@ -283,6 +294,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("body", "problem"), SHAPES)
+@pytest.mark.contract("C2.18")
 def test_a_malformed_body_is_answered_as_by_1_3(api, body, problem):
     answered = api.post("/v1/events", content=body, headers={"content-type": "application/json"})
     assert (answered.status_code, answered.json()) == (422, {"detail": [problem]})
@@ -290,6 +302,7 @@ def test_a_malformed_body_is_answered_as_by_1_3(api, body, problem):
     assert afar.post("/v1/events", content=body, headers={"content-type": "application/json"}).status_code == 422
 
 
+@pytest.mark.contract("C2.29")
 def test_a_body_that_does_not_say_it_is_json_is_refused(api, release):
     body = json.dumps({"events": [event(release)]})
     answered = api.post("/v1/events", content=body, headers={"content-type": "text/plain"})
@@ -374,6 +387,7 @@ def test_an_event_ahead_of_the_clock_is_taken_with_a_warning(api, release):
         ({"agent_id": "somebody-else"}, "registered for agent 'support'"),
     ],
 )
+@pytest.mark.contract("C2.18")
 def test_one_bad_event_rejects_its_request_and_stores_nothing(api, release, change, said):
     answered = post(api, event(release), event(release, **change))
     assert answered.status_code == 400
@@ -388,6 +402,7 @@ def test_a_caller_from_afar_is_refused(api, release):
     assert runs(api, release)["matched_total"] == 0
 
 
+@pytest.mark.contract("C3.01")
 def test_unknown_keys_are_ignored_and_numbers_read_laxly(api, release):
     odd = event(release, colour="red", metrics={"latency_ms": "12", "success": "yes"}, timestamp=1_700_000_000)
     assert post(api, odd).json()["inserted"] == 1

@@ -46,6 +46,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, api: TestClient) -> TestCl
     )
 
 
+@pytest.mark.contract("C2.01")
 def test_a_request_id_is_echoed_or_made(api):
     assert api.get("/health", headers={"X-Request-Id": "mine"}).headers["X-Request-Id"] == "mine"
     made = [api.get("/health", headers={"X-Request-Id": "  "}).headers["X-Request-Id"] for _ in range(2)]
@@ -53,6 +54,7 @@ def test_a_request_id_is_echoed_or_made(api):
     assert made[0] != made[1]
 
 
+@pytest.mark.contract("C2.01")
 def test_the_version_is_on_every_answer_even_of_unknown_routes(api):
     for path in ("/health", "/nope", "/v1/releases"):
         assert api.get(path).headers["X-FlightDeck-Server-Version"] == __version__
@@ -66,6 +68,7 @@ def test_answers_tell_browsers_to_take_nothing_from_elsewhere(api):
     assert api.get("/v1/releases").headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.contract("C2.28")
 def test_unknown_routes_and_methods_answer_as_1_3_does(api):
     missing, wrong = api.get("/v1/nope"), api.get("/v1/events")
     assert (missing.status_code, missing.json()) == (404, {"detail": "Not Found"})
@@ -73,6 +76,7 @@ def test_unknown_routes_and_methods_answer_as_1_3_does(api):
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+@pytest.mark.contract("C2.02")
 def test_the_description_of_the_api_is_open_whatever_the_token(api, guarded, path):
     assert api.get(path).status_code == 200
     assert guarded.get(path).status_code == 200
@@ -92,6 +96,7 @@ def test_every_route_in_the_description_says_what_it_does(description):
         assert operation["responses"]
 
 
+@pytest.mark.contract("C2.35")
 def test_every_body_in_the_description_has_an_example_that_fits(api, description):
     """Posted as it stands: whatever the answer is about, it is not about the body's form."""
     tried = 0
@@ -107,11 +112,13 @@ def test_every_body_in_the_description_has_an_example_that_fits(api, description
     assert tried >= 13
 
 
+@pytest.mark.contract("C2.07")
 def test_health_says_what_the_server_asks_for(api, guarded):
     assert api.get("/health").json() == {"status": "ok", "mutation_auth": "loopback", "read_auth": "open"}
     assert guarded.get("/health").json() == {"status": "ok", "mutation_auth": "bearer", "read_auth": "bearer"}
 
 
+@pytest.mark.contract("C2.04", "C2.05")
 def test_without_a_token_all_may_read_and_only_local_callers_write(api, afar):
     assert afar.get("/v1/releases").status_code == 200
     refused = afar.put("/v1/policy", json={})
@@ -122,6 +129,7 @@ def test_without_a_token_all_may_read_and_only_local_callers_write(api, afar):
 @pytest.mark.parametrize(
     "header", [None, "s3cret", "bearer s3cret", "Bearer wrong", "Bearer s3cret ", "Bearer s3cretx"]
 )
+@pytest.mark.contract("C2.04", "C2.05")
 def test_with_a_token_anything_but_exactly_it_is_refused(guarded, header):
     headers = {"Authorization": header} if header is not None else {}
     read = guarded.get("/v1/releases", headers=headers)
@@ -133,6 +141,7 @@ def test_with_a_token_anything_but_exactly_it_is_refused(guarded, header):
     assert "WWW-Authenticate" not in read.headers
 
 
+@pytest.mark.contract("C2.06")
 def test_a_body_that_cannot_be_read_is_told_before_the_token_is_asked_for(guarded):
     assert guarded.post("/v1/diff", json={}).status_code == 422
     wanted = {"baseline_release_id": "a", "candidate_release_id": "b", "window": "7d"}
@@ -236,12 +245,14 @@ def test_a_caller_that_looks_for_another_server_is_told(api):
         (FlightDeckError("a"), 500, None),
     ],
 )
+@pytest.mark.contract("C2.28")
 def test_each_of_our_errors_has_one_status(error, status, retry_after):
     answered = answer(error)
     assert (answered.status_code, json.loads(answered.body)) == (status, {"detail": "a"})
     assert answered.headers.get("Retry-After") == retry_after
 
 
+@pytest.mark.contract("C2.08", "C2.09")
 def test_the_workspace_page_counters_and_details(api, tmp_path: Path):
     del tmp_path
     facts = api.get("/v1/workspace").json()

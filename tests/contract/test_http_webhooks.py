@@ -52,6 +52,7 @@ def promote(api: TestClient) -> None:
     assert api.post("/v1/promote", json=body).status_code in {200, 409}
 
 
+@pytest.mark.contract("C2.25", "C3.09")
 def test_a_webhook_is_added_with_its_secret_and_listed_without(api):
     added = add(api, "https://example.com/x", "promote.blocked", "promote.succeeded", description="hello")
     assert added == {
@@ -77,6 +78,7 @@ def test_a_webhook_is_added_with_its_secret_and_listed_without(api):
     assert secret not in api.get("/v1/webhooks").text
 
 
+@pytest.mark.contract("C2.26")
 def test_a_webhook_is_removed_once(api):
     webhook_id = add(api, "https://example.com/x")["webhook_id"]
     removed = api.delete(f"/v1/webhooks/{webhook_id}")
@@ -104,6 +106,7 @@ LINK_LOCAL = "Value error, Webhook URL targets a link-local address (cloud-metad
         ),
     ],
 )
+@pytest.mark.contract("C2.25")
 def test_a_webhook_that_can_not_be_is_422_with_1_3s_text(api, changes, where, said):
     answer = api.post("/v1/webhooks", json={"url": "http://x/", "events": ["promote.blocked"], **changes})
     (problem,) = answer.json()["detail"]
@@ -178,6 +181,7 @@ def test_webhooks_are_counted(api):
     assert (after["webhooks_configured"], after["webhooks_enabled"]) == (1, 1)
 
 
+@pytest.mark.contract("C2.26")
 def test_all_of_it_is_under_the_write_rule(api):
     afar = TestClient(api.app, client=("203.0.113.9", 50000))
     body = {"url": "http://x/", "events": ["promote.blocked"]}

@@ -38,6 +38,7 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.contract("C2.33")
 def test_one_after_the_other_each_closed_before_the_next(folders: Path, monkeypatch: pytest.MonkeyPatch):
     """Each is read from the current folder when its application is made, and keeps what it stored."""
     for name, known in (("one", False), ("two", False), ("one", True)):
@@ -46,6 +47,7 @@ def test_one_after_the_other_each_closed_before_the_next(folders: Path, monkeypa
             use(api, name, known=known)
 
 
+@pytest.mark.contract("C2.33")
 def test_without_a_lifespan_they_give_way_to_each_other(folders: Path, monkeypatch: pytest.MonkeyPatch):
     """A process can have one embedded store open: an application that nobody closes must not keep it for good."""
     clients = {}

@@ -71,6 +71,7 @@ def _line(output: str, name: str) -> list[str]:
     return next(line for line in output.splitlines() if line.strip().startswith(name)).split()
 
 
+@pytest.mark.contract("C3.19")
 def test_everything_comes_over_and_is_counted(old: Old, imported: str) -> None:
     events, foreign = len(old.events), 4
     assert _line(imported, "events")[1:4] == [str(events), str(events - foreign), "new,"]
@@ -98,6 +99,7 @@ def test_a_command_prints_what_it_printed_before(old: Old, imported: str, comman
     assert run(*command).output == old.flightdeck(*command)
 
 
+@pytest.mark.contract("C3.19")
 def test_releases_are_the_same_to_the_checksum(old: Old, imported: str) -> None:
     release_id = old.releases["plain"][0]
     theirs = old.flightdeck("release", "show", release_id)
@@ -120,6 +122,7 @@ def test_the_chain_holds_the_history_and_a_waiting_request_can_be_confirmed(old:
     assert run("doctor").exit_code == 0
 
 
+@pytest.mark.contract("C3.19")
 def test_repeating_changes_nothing(old: Old, imported: str) -> None:
     before = run("workspace", "info", "--json").output
     again = run("import-sqlite", str(old.folder / ".flightdeck" / "flightdeck.db"))
@@ -153,6 +156,7 @@ cli(["import-sqlite", sys.argv[3]])
 
 
 @pytest.mark.parametrize(("step", "times"), [("_pricing", 1), ("_webhooks", 1), ("_ingest", 7)])
+@pytest.mark.contract("C3.19")
 def test_an_import_that_was_killed_is_taken_up_again(old: Old, initialised: Path, step: str, times: int) -> None:
     """By SIGKILL, once a step of it is done: the same end, counted and verified."""
     (initialised / "interrupted.py").write_text(INTERRUPTED)
@@ -210,6 +214,7 @@ def test_what_has_no_bound_in_1_3_limits_nothing_and_prices_nothing(
 
 
 @pytest.mark.parametrize("agent", CAUSES)
+@pytest.mark.contract("C6.12")
 def test_diffs_agree_apart_from_one_difference_each(old: Old, imported: str, agent: str) -> None:
     """1.3's numbers are those of its own rules, ours those of one rule changed, both computed with fractions."""
     _compare(old, agent)
@@ -318,6 +323,7 @@ def test_a_workspace_in_postgresql_comes_over_by_its_dsn(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.skipif("FLIGHTDECK_TEST_LONG" not in os.environ, reason="takes three minutes: set FLIGHTDECK_TEST_LONG=1")
+@pytest.mark.contract("C6.12")
 def test_a_hundred_thousand_events(former: Former, initialised: Path, tmp_path: Path) -> None:
     old = made(former, tmp_path / "old", runs=12_500)
     result = run("import-sqlite", str(old.folder))

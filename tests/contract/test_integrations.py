@@ -51,6 +51,7 @@ def test_an_integration_imports_no_vendor_s_library(module):
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.contract("C5.01")
 def test_an_event_of_totals_is_1_3s():
     event = integrations.make_run_end_event(
         **IDS, provider="openai", model="gpt-4.1", input_tokens=-3, output_tokens=4, cached_input_tokens=0
@@ -69,6 +70,7 @@ def test_an_event_of_totals_is_1_3s():
     assert told["metrics"] == {"latency_ms": None, "success": True, "error_type": None}
 
 
+@pytest.mark.contract("C5.01")
 def test_an_event_says_all_it_is_told():
     moment = datetime(2026, 11, 24, 12, tzinfo=UTC)
     event = integrations.make_run_end_event(
@@ -93,6 +95,7 @@ def test_an_event_says_all_it_is_told():
     assert event.metrics.model_dump() == {"latency_ms": 7, "success": False, "error_type": "Timeout"}
 
 
+@pytest.mark.contract("C5.01")
 def test_labels_of_a_workflow():
     assert integrations.temporal_labels(workflow_id="w") == {"temporal.workflow_id": "w"}
     assert integrations.temporal_labels(workflow_id="w", workflow_run_id="r") == {
@@ -101,6 +104,7 @@ def test_labels_of_a_workflow():
     }
 
 
+@pytest.mark.contract("C5.02")
 def test_a_crew_s_totals():
     event = run_event_from_crew_token_totals(
         **IDS, provider="openai", model="m", input_tokens=9, output_tokens=4, cached_input_tokens=2, crew_name="desk"
@@ -160,6 +164,7 @@ def test_a_dict_on_a_result_or_its_context_counts_as_it_did(name):
 
 
 @pytest.mark.parametrize("own", [False, True])
+@pytest.mark.contract("C5.03")
 def test_tracing_is_set_up_once(own):
     code = f"""
 from opentelemetry import trace

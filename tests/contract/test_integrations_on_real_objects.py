@@ -49,6 +49,7 @@ def models(event) -> list[dict]:
     return [one.model_dump() for one in event.usage.models]
 
 
+@pytest.mark.contract("C5.02")
 def test_a_chat_completion(llm):
     openai = pytest.importorskip("openai")
     with openai.OpenAI(base_url=f"{llm.url}/v1", api_key="none") as client:
@@ -61,6 +62,7 @@ def test_a_chat_completion(llm):
     assert models(event) == [row("openai", MINI, **counts)]
 
 
+@pytest.mark.contract("C5.02")
 def test_an_anthropic_message_counts_what_went_through_the_cache_as_input():
     types = pytest.importorskip("anthropic.types")
     usage = types.Usage(input_tokens=1000, output_tokens=5, cache_read_input_tokens=100, cache_creation_input_tokens=50)
@@ -109,6 +111,7 @@ class TestOpenAIAgents:
         return agents.Agent(name="weather", model=self.model(agents, llm, name), tools=[get_weather], **more)
 
     @pytest.mark.parametrize("streamed", [False, True])
+    @pytest.mark.contract("C5.02")
     def test_a_run_has_all_its_calls_and_tools(self, agents, llm, streamed):
         async def run():
             agent = self.agent(agents, llm)
@@ -188,6 +191,7 @@ class TestLangChain:
 
         return LLMResult(generations=[[ChatGeneration(message=one) for one in messages]], llm_output=output or None)
 
+    @pytest.mark.contract("C5.02")
     def test_tokens_that_are_reported_twice_count_once(self):
         handler = self.handler()
         usage = {"prompt_tokens": 100, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 40}}

@@ -96,6 +96,7 @@ def test_the_target_says_where_the_ledger_is(ledger, ledger_settings):
         assert ledger.target.startswith("postgresql+psycopg://")
 
 
+@pytest.mark.contract("C1.09")
 def test_the_target_masks_the_password():
     target = Database(create_engine("postgresql+psycopg://ann:hunter2@db:5433/flightdeck")).target
     assert target == "postgresql+psycopg://ann:***@db:5433/flightdeck"
@@ -193,6 +194,7 @@ def test_a_release_comes_back_as_it_was_registered(ledger):
     assert list(ledger.releases.get("rel_0123456789ab").artifact_json["spec"]) == ["a", "b"]
 
 
+@pytest.mark.contract("C3.10")
 def test_a_release_is_registered_once_and_never_changed(ledger):
     ledger.releases.add(record())
     with pytest.raises(Conflict, match="rel_0123456789ab is registered already"):
@@ -205,6 +207,7 @@ def test_an_unknown_release_is_named(ledger):
         ledger.releases.get("rel_nope")
 
 
+@pytest.mark.contract("C2.10")
 def test_releases_are_listed_newest_first_even_within_a_microsecond(ledger):
     for release_id, at in (("a", NOW), ("b", NOW), ("c", NOW - timedelta(days=1)), ("d", NOW + timedelta(seconds=1))):
         ledger.releases.add(record(release_id, at=at))
@@ -303,6 +306,7 @@ def test_a_registration_that_is_committed_after_a_later_number_is_not_missed(led
 # --- prices ---
 
 
+@pytest.mark.contract("C3.14")
 def test_a_table_is_imported_once_and_replaced_only_on_purpose_with_a_reason(ledger):
     tables = ledger.pricing
     assert tables.import_table(table(), import_id="pim_1", now=NOW) == "insert"
@@ -318,6 +322,7 @@ def test_a_table_is_imported_once_and_replaced_only_on_purpose_with_a_reason(led
     assert tables.count() == 2
 
 
+@pytest.mark.contract("C3.14")
 def test_every_import_is_audited_and_a_refused_one_leaves_nothing(ledger):
     ledger.pricing.import_table(table(), import_id="pim_1", now=NOW)
     with pytest.raises(Conflict):
@@ -330,6 +335,7 @@ def test_every_import_is_audited_and_a_refused_one_leaves_nothing(ledger):
     assert inserted.created_at == NOW
 
 
+@pytest.mark.contract("C3.14")
 def test_the_checksum_of_an_import_is_that_of_1_3(ledger):
     """1.3.0 gave this table this checksum."""
     entry = {"model": "m1", "input_usd_per_1k_tokens": 1, "output_usd_per_1k_tokens": 2}
@@ -402,11 +408,13 @@ def test_a_failed_transaction_leaves_no_half(ledger, ledger_settings):
 # --- policies ---
 
 
+@pytest.mark.contract("C3.16")
 def test_before_a_policy_is_set_only_high_confidence_is_required(ledger):
     assert ledger.policies.active() == Policy()
     assert not ledger.policies.configured()
 
 
+@pytest.mark.contract("C3.16")
 def test_the_policy_that_was_set_last_is_active_also_when_set_again(ledger):
     strict, loose = Policy(policy_id="strict", max_error_rate=0.01), Policy(policy_id="loose", max_unpriced_share=1)
     for policy in (strict, loose, strict):

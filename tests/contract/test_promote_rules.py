@@ -48,6 +48,7 @@ def store():
 # --- promote ---
 
 
+@pytest.mark.contract("C6.08")
 def test_the_first_promotion_passes_without_any_evidence_whatever_the_window(furnished):
     """1.3 documents it; so it needs no store (D4)."""
     outcome = unreachable(furnished).promote(wish("unused", window="bogus"))
@@ -55,6 +56,7 @@ def test_the_first_promotion_passes_without_any_evidence_whatever_the_window(fur
     assert (outcome.baseline_release_id, outcome.promoted_pointer_changed) == (None, True)
 
 
+@pytest.mark.contract("C6.09")
 def test_a_promotion_is_judged_against_the_live_release_and_moves_the_pointer(furnished, store):
     own = promotions(furnished, store)
     own.promote(wish("cheap"))
@@ -64,6 +66,7 @@ def test_a_promotion_is_judged_against_the_live_release_and_moves_the_pointer(fu
     assert furnished.decisions.pointer("agent_x", "staging") is None, "an environment is a place of its own"
 
 
+@pytest.mark.contract("C3.11")
 def test_a_release_is_promoted_in_whatever_environment_is_asked_for(furnished, store):
     """The one it was registered with is a label."""
     assert furnished.releases.get("cheap").environment == "local"
@@ -72,6 +75,7 @@ def test_a_release_is_promoted_in_whatever_environment_is_asked_for(furnished, s
     assert furnished.decisions.pointer("agent_x", "local") is None
 
 
+@pytest.mark.contract("C3.18")
 def test_a_blocked_promotion_is_recorded_and_moves_nothing(furnished, store):
     own = promotions(furnished, store)
     own.promote(wish("cheap"))
@@ -179,6 +183,7 @@ def test_who_waits_too_long_for_others_is_told_to_come_back(furnished, store, mo
 # --- roll back ---
 
 
+@pytest.mark.contract("C6.09")
 def test_there_is_nothing_to_roll_back_to_before_a_promotion(furnished, store):
     with pytest.raises(Invalid, match=r"^No promoted release exists for this agent/environment; nothing to roll back"):
         promotions(furnished, store).rollback(wish("cheap"))
@@ -206,6 +211,7 @@ def test_what_was_live_before_comes_back_though_the_store_is_down(furnished, sto
     assert outcome.policy.reasons == ["not evaluated: ClickHouse does not answer."]
 
 
+@pytest.mark.contract("C6.09")
 def test_what_was_never_live_there_has_to_pass_the_policy(furnished, store):
     own = promotions(furnished, store)
     own.promote(wish("dear", environment="staging"))
@@ -246,11 +252,13 @@ def test_with_approvals_a_promotion_takes_a_request_and_a_confirmation(furnished
     assert own.rollback(wish("cheap")).promoted_pointer_changed, "a rollback waits for nobody"
 
 
+@pytest.mark.contract("C2.23")
 def test_without_approvals_there_are_no_requests(furnished, store):
     with pytest.raises(Invalid, match=r"promotion_requires_approval is false in flightdeck\.yaml"):
         promotions(furnished, store).request(wish("cheap"))
 
 
+@pytest.mark.contract("C2.23")
 def test_a_request_that_the_policy_does_not_allow_is_not_recorded(furnished, store):
     own = promotions(furnished, store, requires_approval=True)
     first = own.request(wish("cheap"))
@@ -261,6 +269,7 @@ def test_a_request_that_the_policy_does_not_allow_is_not_recorded(furnished, sto
     assert len(furnished.requests.list(limit=9)) == 1
 
 
+@pytest.mark.contract("C2.24")
 def test_a_confirmation_that_the_policy_does_not_allow_any_more_leaves_the_request_pending(furnished, store):
     own = promotions(furnished, store, requires_approval=True)
     first = own.request(wish("cheap"))
@@ -281,6 +290,7 @@ def test_a_confirmation_that_the_policy_does_not_allow_any_more_leaves_the_reque
         ({"approval_reason": " "}, r"^approval_reason is required for promote-confirm\.$"),
     ],
 )
+@pytest.mark.contract("C2.24")
 def test_a_confirmation_names_a_pending_request_and_a_reason(furnished, store, changes, said):
     own = promotions(furnished, store, requires_approval=True)
     request = own.request(wish("cheap"))

@@ -80,6 +80,7 @@ def assert_one_order(ledger: Ledger, count: int) -> None:
 # --- order ---
 
 
+@pytest.mark.contract("C3.18")
 def test_fifty_promoters_on_five_servers_give_one_order_without_gap_or_lost_update(ledger, ledger_settings):
     releases = [f"r{number}" for number in range(PROMOTERS)]
     furnish(ledger, *releases)
@@ -168,6 +169,7 @@ def test_a_b_a_is_not_taken_for_a(ledger):
         ledger.decisions.record(draft("r2", "act_4"), first)
 
 
+@pytest.mark.contract("C3.18")
 def test_a_failed_transaction_leaves_no_gap(ledger):
     furnish(ledger, "r1", "r2")
     ledger.decisions.record(draft("r1", "act_1"), None)
@@ -177,6 +179,7 @@ def test_a_failed_transaction_leaves_no_gap(ledger):
     assert list(ledger.decisions.sequence()) == [1, 2]
 
 
+@pytest.mark.contract("C3.18")
 def test_decisions_of_all_agents_and_environments_share_one_sequence(ledger):
     for number, (agent, environment) in enumerate((("a", "prod"), ("b", "prod"), ("a", ""), ("a", " "))):
         ledger.decisions.record(draft("r1", f"act_{number}", agent_id=agent, environment=environment), None)

@@ -123,6 +123,7 @@ def plain(said: str) -> Iterator[str]:
         yield re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+\+00:00", "TIME", numbered)
 
 
+@pytest.mark.contract("C1.31")
 def test_the_story_of_1_3_runs_in_a_shell(told: tuple[Path, str]) -> None:
     _, said = told
     lines = list(plain(said))
@@ -144,6 +145,7 @@ def test_the_story_prints_all_that_1_3_prints(told: tuple[Path, str], former: Fo
     assert missing == []
 
 
+@pytest.mark.contract("C1.17")
 def test_a_ci_job_s_gate_stops_it_on_fail_and_lets_it_go_on_on_pass(told: tuple[Path, str], ours: Path) -> None:
     folder, _ = told
     passed = shell(GATE, folder, ours)
@@ -164,6 +166,7 @@ def filtered(document: str) -> Any:
     return jq.compile(FILTER).input_text(document).first()
 
 
+@pytest.mark.contract("C6.13")
 def test_a_jq_script_over_the_diff_finds_1_3s_paths(told: tuple[Path, str], ours: Path) -> None:
     folder, _ = told
     asked = shell("flightdeck release diff $(cat ids) --window 7d --output json", folder, ours)

@@ -30,6 +30,7 @@ POLICY = {
 
 @pytest.mark.parametrize("mode", ["direct", "approval"])
 @pytest.mark.parametrize("token", ["", "a-token"], ids=["no token", "token"])
+@pytest.mark.contract("C4.09")
 def test_the_sdk_of_1_3_0_takes_a_release_through_its_life(
     former: Former, tmp_path: Path, token: str, mode: str
 ) -> None:

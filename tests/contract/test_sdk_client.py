@@ -193,6 +193,7 @@ def test_an_archive_is_sent_as_it_is():
 
 
 @pytest.mark.parametrize(("method", "arguments", "expected"), CALLS)
+@pytest.mark.contract("C4.02")
 def test_each_method_sends_what_1_3_sends(method, arguments, expected):
     recorder = Recorder(httpx.Response(200, json={"answer": 1}))
     verb, path, body = expected
@@ -201,6 +202,7 @@ def test_each_method_sends_what_1_3_sends(method, arguments, expected):
 
 
 @pytest.mark.parametrize(("method", "arguments", "expected"), CALLS)
+@pytest.mark.contract("C4.02")
 def test_the_asyncio_client_sends_the_same(method, arguments, expected):
     recorder = Recorder(httpx.Response(200, json={"answer": 1}))
     verb, path, body = expected
@@ -213,6 +215,7 @@ def test_the_asyncio_client_sends_the_same(method, arguments, expected):
     assert recorder.sent == (verb, f"http://server:1{path}", body)
 
 
+@pytest.mark.contract("C4.01")
 def test_both_clients_have_the_same_methods_and_arguments():
     def signatures(client: type) -> dict[str, list[str]]:
         methods = inspect.getmembers(client, inspect.isfunction)
@@ -223,6 +226,7 @@ def test_both_clients_have_the_same_methods_and_arguments():
     assert one == other
 
 
+@pytest.mark.contract("C4.07")
 def test_the_token_is_sent_as_a_bearer_without_blanks_around_it():
     recorder = Recorder()
     blocking(recorder, api_token=" secret\n").health()
@@ -232,6 +236,7 @@ def test_the_token_is_sent_as_a_bearer_without_blanks_around_it():
     assert "authorization" not in second.headers
 
 
+@pytest.mark.contract("C4.04")
 def test_an_export_returns_its_bytes_and_the_counting_headers():
     headers = {"X-Flightdeck-Matched-Total": "9", "X-Flightdeck-Returned": "1", "X-Other": "no"}
     recorder = Recorder(httpx.Response(200, content=b"{}\n", headers=headers))
@@ -240,6 +245,7 @@ def test_an_export_returns_its_bytes_and_the_counting_headers():
     assert recorder.sent[1] == "http://server:1/v1/runs/export?release_id=r&window=7d&offset=0&limit=500"
 
 
+@pytest.mark.contract("C4.05")
 def test_ingest_sends_valid_events_and_returns_how_many_were_new():
     recorder = Recorder()
     assert blocking(recorder).ingest_run_events(iter([event()])) == 1
@@ -248,12 +254,14 @@ def test_ingest_sends_valid_events_and_returns_how_many_were_new():
     assert [RunEvent.model_validate(e) for e in body["events"]] == [event()]
 
 
+@pytest.mark.contract("C4.05")
 def test_nothing_to_ingest_sends_nothing():
     recorder = Recorder()
     assert blocking(recorder).ingest_run_events([]) == 0
     assert not recorder.requests
 
 
+@pytest.mark.contract("C4.05")
 def test_a_batch_is_sent_in_chunks_one_after_the_other():
     recorder = Recorder()
     assert blocking(recorder).ingest_run_events_batch([event(str(i)) for i in range(5)], chunk_size=2) == 3
@@ -261,12 +269,14 @@ def test_a_batch_is_sent_in_chunks_one_after_the_other():
 
 
 @pytest.mark.parametrize("size", [0, -1])
+@pytest.mark.contract("C4.05")
 def test_a_chunk_size_must_be_positive(size):
     with pytest.raises(ValueError, match="chunk_size"):
         blocking(Recorder()).ingest_run_events_batch([event()], chunk_size=size)
 
 
 @pytest.mark.parametrize("status", [400, 401, 409, 422, 429, 500, 503])
+@pytest.mark.contract("C4.03")
 def test_every_error_answer_is_raised(status):
     """At once, by a client that was made as 1.3's callers make it."""
     recorder = Recorder(httpx.Response(status, json={"detail": "no"}, headers={"Retry-After": "9"}))
@@ -399,6 +409,7 @@ def test_the_asyncio_client_waits_alike(pauses):
     assert pauses.slept == [7.0]
 
 
+@pytest.mark.contract("C4.06")
 def test_a_request_without_an_answer_is_repeated_as_often_as_asked():
     lost = httpx.ConnectError("refused")
     recorder = Recorder(lost, httpx.ReadTimeout("late"), httpx.Response(200, json={"status": "ok"}))
@@ -410,6 +421,7 @@ def test_a_request_without_an_answer_is_repeated_as_often_as_asked():
     assert len(recorder.requests) == 2
 
 
+@pytest.mark.contract("C4.06")
 def test_the_asyncio_client_repeats_alike():
     recorder = Recorder(httpx.ConnectError("refused"), httpx.Response(200, json={"inserted": 2}))
 
@@ -422,6 +434,7 @@ def test_the_asyncio_client_repeats_alike():
     assert len(recorder.requests) == 2
 
 
+@pytest.mark.contract("C4.08")
 def test_a_client_that_was_given_stays_open():
     wire = httpx.Client(transport=httpx.MockTransport(Recorder()))
     FlightdeckClient("http://server:1", client=wire).close()
@@ -481,6 +494,7 @@ METHODS_1_3: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("client", [FlightdeckClient, AsyncFlightdeckClient])
+@pytest.mark.contract("C4.01")
 def test_no_method_or_argument_of_1_3_is_missing(client):
     assert {
         name: parameter.default
@@ -502,6 +516,7 @@ MODELS_1_3 = (
 )
 
 
+@pytest.mark.contract("C4.10")
 def test_the_models_of_1_3_are_under_their_names():
     for name in MODELS_1_3.split():
         assert issubclass(getattr(models, name), BaseModel)

@@ -86,6 +86,7 @@ def sent(url: str, **options: Any) -> sending.Sent:
 # --- what is told ---
 
 
+@pytest.mark.contract("C2.31")
 def test_a_decision_is_told_with_1_3s_data(ledger, receiver):
     hook(ledger, receiver.url + "/hook")
     furnish(ledger, "cheap", "same", "dear")
@@ -127,6 +128,7 @@ def test_a_decision_is_told_with_1_3s_data(ledger, receiver):
     assert receiver.received.empty(), "a blocked rollback is no event"
 
 
+@pytest.mark.contract("C2.32")
 def test_only_who_wants_an_event_is_told_of_it(ledger):
     hook(ledger, "http://127.0.0.1:9/a", "wh_a", events=["promote.succeeded", "promote.succeeded"])
     hook(ledger, "http://127.0.0.1:9/b", "wh_b", events=["promote.blocked"])
@@ -307,6 +309,7 @@ def test_a_dispatcher_may_be_closed_without_start_and_twice(ledger):
 # --- one attempt ---
 
 
+@pytest.mark.contract("C2.32")
 def test_redirects_are_not_followed(receiver):
     """A good address must not be able to send us to a bad one."""
     receiver.status, receiver.headers = 302, {"Location": receiver.url + "/elsewhere"}
@@ -316,6 +319,7 @@ def test_redirects_are_not_followed(receiver):
     assert receiver.received.empty()
 
 
+@pytest.mark.contract("C2.32")
 def test_a_receiver_that_does_not_answer_costs_five_seconds_at_most(receiver, monkeypatch):
     monkeypatch.setattr(sending, "TIMEOUT_S", 0.5)
     free = threading.Event()

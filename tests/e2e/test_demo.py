@@ -151,6 +151,7 @@ def test_a_root_that_does_not_exist_is_a_usage_error(tmp_path):
     assert run_demo(tmp_path, "--quickstart-root", str(tmp_path / "nowhere")).returncode == 2
 
 
+@pytest.mark.contract("C1.07")
 def test_the_flags_of_1_3_are_still_there(tmp_path):
     shown = run_demo(tmp_path, "--help").stdout
     for flag in ("--quickstart-root", "--verify / --no-verify", "--doctor / --no-doctor", "--keep-workspace"):

@@ -69,6 +69,7 @@ def check(server: Server, token: str, release: str, done: subprocess.CompletedPr
     assert count(server, token, release) == before + 1
 
 
+@pytest.mark.contract("C7.02")
 def test_the_python_emitter(target):
     server, token, release = target
     before = count(*target)
@@ -83,6 +84,7 @@ def test_the_python_emitter(target):
     assert count(*target) == before + 1
 
 
+@pytest.mark.contract("C7.02")
 def test_the_node_emitter(target):
     needs("node")
     server, token, release = target
@@ -94,6 +96,7 @@ def test_the_node_emitter(target):
 
 
 @pytest.mark.parametrize("script", ["emit_with_curl.sh", "emit_with_jq.sh"])
+@pytest.mark.contract("C7.02")
 def test_the_shell_emitters(target, script):
     needs("curl")
     if "jq" in script:
@@ -129,6 +132,7 @@ def test_another_agent_than_the_releases_is_refused(target):
     assert "400" in done.stderr
 
 
+@pytest.mark.contract("C7.02")
 def test_the_node_emitter_says_how_it_is_used():
     needs("node")
     done = run("node", "emit_sample_events.node.mjs", "--release-id", "x")

@@ -65,11 +65,13 @@ def stored(server: Server, release: str, label: str) -> list[dict]:
     return [event for event in answer["events"] if event["labels"]["integration"] == label]
 
 
+@pytest.mark.contract("C7.03")
 def test_no_example_is_left_out():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == EXPECTED.keys() | {"delivery"}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.contract("C7.03")
 def test_an_example_prints_an_event_and_posts_it(target, name):
     if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
         pytest.skip(f"{NEEDS[name]} is not installed")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 
 from tests.serving import STOP_S, environment
@@ -60,6 +61,7 @@ def value(name: str, values: dict[str, Any]) -> Any:
     return at
 
 
+@pytest.mark.contract("C7.05")
 def test_the_chart_s_container_serves(tmp_path):
     """Its arguments go to the image's entrypoint, which runs here without an image."""
     (container,) = rendered()["Deployment"]["spec"]["template"]["spec"]["containers"]
@@ -114,6 +116,7 @@ def test_every_service_port_is_a_port_of_the_image():
     assert {str(one["port"]) for one in rendered()["Service"]["spec"]["ports"]} == exposed
 
 
+@pytest.mark.contract("C7.05")
 def test_fly_and_railway_build_the_image_and_ask_for_its_health():
     fly = tomllib.loads((EXAMPLES / "fly.toml").read_text())
     railway = tomllib.loads((EXAMPLES / "railway.toml").read_text())

@@ -40,6 +40,7 @@ def shell(script: str, folder: Path, env: dict[str, str], **more: str) -> subpro
     )
 
 
+@pytest.mark.contract("C7.01")
 def test_the_quick_start_blocks_the_dearer_candidate(tmp_path, env):
     (script,) = re.findall(r"```sh\n(.*?)```", (EXAMPLES / "quickstart" / "README.md").read_text(), re.DOTALL)
     script = script.replace("/tmp/quickstart", str(tmp_path / "quickstart"))
@@ -64,6 +65,7 @@ def test_the_quick_start_blocks_the_dearer_candidate(tmp_path, env):
     assert (told["enabled"], told["catalog_version"], told["warnings"]) == (True, "sample-1", [])
 
 
+@pytest.mark.contract("C7.04")
 def test_the_gate_passes_and_its_exit_code_is_that_of_what_fails(tmp_path, env):
     workspace = tmp_path / "gate"
     passed = shell(f"sh {CI / 'ledger-gate.sh'}", tmp_path, env, WORKSPACE=str(workspace))
@@ -88,6 +90,7 @@ def test_the_gate_wipes_nothing_but_a_workspace(tmp_path, env):
     assert (precious / "one.jpg").exists()
 
 
+@pytest.mark.contract("C7.04")
 def test_a_promotion_with_approval_takes_two_people(tmp_path, env):
     folder = tmp_path / "production"
     shutil.copytree(EXAMPLES / "fleet" / "production", folder)
@@ -112,6 +115,7 @@ def test_a_promotion_with_approval_takes_two_people(tmp_path, env):
 
 
 @pytest.mark.parametrize("path", sorted(CI.glob("github-*.yml")), ids=lambda path: path.stem)
+@pytest.mark.contract("C7.04")
 def test_a_workflow_s_steps_are_shell_and_name_files_that_exist(path):
     workflow = yaml.safe_load(path.read_text())
     steps = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
@@ -123,6 +127,7 @@ def test_a_workflow_s_steps_are_shell_and_name_files_that_exist(path):
 
 
 @pytest.mark.parametrize("name", ["staging", "production"])
+@pytest.mark.contract("C7.06")
 def test_each_workspace_of_the_fleet_serves_its_own_environment(tmp_path, env, name):
     shutil.copytree(EXAMPLES / "pricing", tmp_path / "pricing")
     folder = tmp_path / "fleet" / name

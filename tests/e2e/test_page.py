@@ -194,6 +194,7 @@ def overflow(page: Page) -> int:
 # --- the verdict ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.contract("C8.01")
 def test_a_candidate_that_fails_more_is_a_fail_with_its_reasons_and_numbers(page, workspace):
     answer = workspace.diff(workspace.bad)
     assert answer["verdict"]["status"] == "FAIL"
@@ -287,6 +288,7 @@ def test_a_candidate_that_holds_every_limit_is_a_pass(page, workspace):
     expect(page.get_by_role("region", name="Evidence")).to_contain_text("Confidence HIGH")
 
 
+@pytest.mark.contract("C8.01")
 def test_the_answer_itself_and_the_runs_behind_it_are_one_click_away(page, workspace):
     page.goto(workspace.address(workspace.bad))
     page.get_by_role("button", name="Show JSON").click()
@@ -303,6 +305,7 @@ def test_the_answer_itself_and_the_runs_behind_it_are_one_click_away(page, works
     assert violations(page) == []
 
 
+@pytest.mark.contract("C8.01")
 def test_another_window_is_another_address_that_back_undoes(page, workspace):
     page.goto(workspace.address(workspace.bad))
     expect(verdict(page)).to_contain_text("last 7 days")
@@ -372,6 +375,7 @@ def test_a_server_that_is_gone_is_said_so_and_found_again_by_itself(page, page_i
         expect(verdict(page).get_by_text("FAIL", exact=True)).to_be_visible()
 
 
+@pytest.mark.contract("C8.02")
 def test_a_server_with_a_token_asks_for_it_and_the_tab_keeps_it(page, page_is_built, tmp_path):
     with serving(tmp_path, env={"FLIGHTDECK_LOCAL_API_TOKEN": TOKEN}) as server:
         workspace = Workspace(server, TOKEN)
@@ -447,6 +451,7 @@ def test_nothing_sticks_out_and_axe_finds_nothing(page, workspace, width, scheme
     assert violations(page) == []
 
 
+@pytest.mark.contract("C8.03")
 def test_the_theme_is_chosen_and_kept(page, workspace):
     page.emulate_media(color_scheme="light")
     page.goto(workspace.address(workspace.good))
@@ -466,6 +471,7 @@ def test_the_link_is_copied_as_it_stands(page, workspace):
     assert page.evaluate("navigator.clipboard.readText()") == address
 
 
+@pytest.mark.contract("C2.03")
 def test_the_page_loads_nothing_from_elsewhere(page, workspace):
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

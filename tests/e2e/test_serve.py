@@ -25,6 +25,7 @@ def flightdeck(folder: Path, *arguments: str, env: dict[str, str] | None = None)
     )
 
 
+@pytest.mark.contract("C1.10")
 def test_one_process_serves_all_and_ends_with_0_on_sigterm(tmp_path):
     """API, OTLP over HTTP and over gRPC answer at the addresses of the ready line; the workspace's file names them.
 
@@ -54,6 +55,7 @@ def test_one_process_serves_all_and_ends_with_0_on_sigterm(tmp_path):
         assert not file.exists()
 
 
+@pytest.mark.contract("C1.10")
 def test_ctrl_c_ends_it_with_0_as_well_and_old_flags_are_taken_with_a_notice(tmp_path):
     with serving(tmp_path, "--sqlite-lock-timeout", "5", "--no-retry-sqlite-lock", "--reload") as server:
         assert sum("has no effect any more" in line for line in server.lines) == 3
@@ -134,6 +136,7 @@ def test_a_second_server_on_the_same_store_is_told_who_has_it(tmp_path):
         assert json.loads((tmp_path / ".flightdeck" / "server.json").read_text())["pid"] == server.process.pid
 
 
+@pytest.mark.contract("C1.05")
 def test_a_command_talks_to_the_server_of_its_folder_and_without_one_opens_the_workspace(tmp_path):
     policy = tmp_path / "policy.yaml"
     policy.write_text("policy_id: mine\nmax_error_rate: 0.5\n")

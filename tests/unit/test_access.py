@@ -18,6 +18,7 @@ def test_without_a_token_nobody_else_may_write(peer):
 
 
 @pytest.mark.parametrize("shown", [None, "", "Bearer", "Bearer tok ", "bearer tok", "tok", "Bearer töken"])
+@pytest.mark.contract("C2.04")
 def test_with_a_token_only_the_exact_header_passes(shown):
     rule = access(" tok ")
     with pytest.raises(Unauthenticated):

@@ -44,12 +44,14 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+@pytest.mark.contract("C3.12")
 def test_checksums_are_those_of_1_3(tmp_path, vector):
     written(tmp_path, {name: base64.b64decode(content) for name, content in vector["files"].items()})
     path = tmp_path / vector["path"] if vector["mode"] == "file" else tmp_path
     assert checksum(path) == vector["sha256"]
 
 
+@pytest.mark.contract("C3.08")
 def test_a_bundle_is_its_artifact_with_the_nulls_of_1_3_and_its_hashes(folder):
     loaded = load_bundle(folder)
     assert loaded.artifact["metadata"] == {
@@ -65,6 +67,7 @@ def test_a_bundle_is_its_artifact_with_the_nulls_of_1_3_and_its_hashes(folder):
     assert json.loads(json.dumps(loaded.artifact)) == loaded.artifact
 
 
+@pytest.mark.contract("C1.11")
 def test_a_single_file_is_a_bundle_of_its_own(folder):
     loaded = load_bundle(folder / "release.yaml")
     assert [file.path for file in loaded.files] == ["release.yaml"]
@@ -95,6 +98,7 @@ def test_line_ends_of_text_do_not_change_a_digest(tmp_path):
     assert len(digests) == 1
 
 
+@pytest.mark.contract("C3.12")
 def test_links_and_other_special_files_are_not_part_of_a_bundle(folder, tmp_path):
     before = load_bundle(folder)
     (tmp_path / "elsewhere").mkdir()

@@ -26,6 +26,7 @@ def test_without_limits_enough_runs_pass():
     assert (result.verdict.status, result.verdict.reasons, result.verdict.warnings) == ("PASS", [], [])
 
 
+@pytest.mark.contract("C6.07")
 def test_limits_are_strict_and_are_named_in_the_order_of_1_3():
     worse = side(cost_per_run_usd=2.5, latency_ms_avg=1000.5, error_rate=0.25)
     result = judged(worse, max_cost_per_run_usd=2, max_latency_ms=1000, max_error_rate=0.2)
@@ -44,6 +45,7 @@ def test_limits_are_strict_and_are_named_in_the_order_of_1_3():
     assert at_limit.policy.passed
 
 
+@pytest.mark.contract("C6.07")
 def test_an_unknown_latency_is_not_limited():
     assert judged(side(latency_ms_avg=None), max_latency_ms=1).policy.passed
 
@@ -58,6 +60,7 @@ def test_an_unknown_latency_is_not_limited():
         (60, 1, "LOW", "candidate sample < 500 runs; baseline sample < 500 runs; LOW floor is 50 runs"),
     ],
 )
+@pytest.mark.contract("C6.06")
 def test_confidence_comes_from_sample_sizes(baseline, candidate, confidence, reason):
     result = judged(side(runs=candidate), side(runs=baseline))
     assert (result.confidence, result.confidence_reason) == (confidence, reason)
@@ -66,6 +69,7 @@ def test_confidence_comes_from_sample_sizes(baseline, candidate, confidence, rea
     assert judged(side(runs=candidate), side(runs=baseline), require_high_diff_confidence=False).policy.passed
 
 
+@pytest.mark.contract("C6.06")
 def test_a_minimum_of_the_policy_beats_the_workspace_s_and_0_is_a_minimum():
     workspace = DiffConfig(min_candidate_runs=10, min_baseline_runs=20, min_low_runs=5)
     few = side(runs=4)

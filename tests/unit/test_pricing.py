@@ -90,6 +90,7 @@ def test_the_release_s_table_beats_the_provider_s_newest_which_beats_the_default
     assert prices == {"gpt-4.1-mini": 10**9, "gpt-4.1": 5 * 10**9, "gpt-4o": 2_500_000}
 
 
+@pytest.mark.contract("C6.04")
 def test_the_release_s_table_prices_by_model_whatever_provider_a_run_names():
     key = UsageKey("azure", "gpt-4.1-mini", 3)
     (row,) = tariff(key, release=table(("gpt-4.1-mini", 1, 2, 0.5))).rows
@@ -112,6 +113,7 @@ def test_cache_creation_may_have_a_price_of_its_own():
     assert "cache_creation_input_usd_per_1k_tokens" not in PricingEntry(model="m", **prices).model_dump()
 
 
+@pytest.mark.contract("C3.13")
 def test_of_several_entries_of_a_model_the_first_counts():
     (row,) = tariff(MINI, release=table(("gpt-4.1-mini", 1, 2), ("gpt-4.1-mini", 3, 4))).rows
     assert row.input == 10**9

@@ -15,11 +15,13 @@ def answered(vector):
 
 
 @pytest.mark.parametrize("vector", VECTORS)
+@pytest.mark.contract("C1.15")
 def test_the_text_of_a_diff_is_that_of_1_3(vector):
     assert report(answered(vector)) + "\n" == vector["text"]
 
 
 @pytest.mark.parametrize("vector", VECTORS)
+@pytest.mark.contract("C2.19")
 def test_no_key_of_1_3_is_lost_renamed_or_changed_in_our_model(vector):
     ours = Diff.model_validate(answered(vector)).model_dump(mode="json")
     del ours["verdict"], ours["data_quality"], ours["windows"]

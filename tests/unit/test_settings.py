@@ -37,6 +37,7 @@ promotion_requires_approval: true
 """
 
 
+@pytest.mark.contract("C3.17")
 def test_the_file_of_1_3_is_read_with_its_meaning(tmp_path):
     (tmp_path / "flightdeck.yaml").write_text(FILE_1_3.format(url="null"))
     settings = load(workspace=tmp_path)

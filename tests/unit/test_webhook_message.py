@@ -26,6 +26,7 @@ MESSAGE = Message(
 )
 
 
+@pytest.mark.contract("C2.31")
 def test_the_body_is_compact_sorted_json():
     assert body(MESSAGE) == (
         b'{"created_at":"2026-11-24T12:00:00.000005+00:00","data":{"action_id":"act_1","baseline_release_id":null,'
@@ -34,6 +35,7 @@ def test_the_body_is_compact_sorted_json():
     )
 
 
+@pytest.mark.contract("C2.31")
 def test_the_headers_are_1_3s_and_the_standard_s():
     content = body(MESSAGE)
     sent = headers(MESSAGE, content, NOW)

@@ -42,6 +42,7 @@ def insert(engine: Engine, *rows: EventRow, now_us: int = NOON_US) -> EventCount
 class TestCounts:
     """D15: inserted, duplicates and conflicts are exact."""
 
+    @pytest.mark.contract("C3.03")
     def test_the_first_event_of_a_run_wins(self, engine: Engine) -> None:
         assert insert(engine, row("a", tenant_id="first")) == EventCounts(1, 0, [])
         assert insert(engine, row("a", tenant_id="first")) == EventCounts(0, 1, [])
@@ -98,6 +99,7 @@ class TestCounts:
         )
         assert insert(engine, again) == EventCounts(0, 1, [])
 
+    @pytest.mark.contract("C3.03")
     def test_run_ids_are_workspace_wide(self, engine: Engine) -> None:
         """1.3's key is the run id alone; here it is the run id within a workspace."""
         insert(engine, row("a"))
@@ -308,6 +310,7 @@ class TestRoundTrip:
 
     @few
     @given(made=st.lists(events, min_size=1, max_size=40))
+    @pytest.mark.contract("C3.02")
     def test_any_event_comes_back_as_it_was_read(self, engine: Engine, made: list[dict[str, Any]]) -> None:
         release = f"rel_trip_{next(fresh)}"
         sent = [
@@ -365,6 +368,7 @@ class TestRoundTrip:
         assert cell.latency_squares == MOST_LATENCY_MS**2
 
 
+@pytest.mark.contract("C3.07")
 def test_times_keep_their_microseconds(engine: Engine) -> None:
     """Windows are half-open to the microsecond."""
     tick = timedelta(microseconds=1)
