@@ -57,7 +57,10 @@ export interface paths {
          */
         get: operations["metrics_v1_metrics_get"];
         put?: never;
-        /** OTLP/HTTP metrics, protobuf or JSON */
+        /**
+         * OTLP/HTTP metrics, protobuf or JSON
+         * @description A request of the OpenTelemetry protocol, as any SDK or Collector sends it.
+         */
         post: operations["otlp_v1_metrics_v1_metrics_post"];
         delete?: never;
         options?: never;
@@ -749,7 +752,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** OTLP/HTTP traces, protobuf or JSON */
+        /**
+         * OTLP/HTTP traces, protobuf or JSON
+         * @description A request of the OpenTelemetry protocol, as any SDK or Collector sends it.
+         */
         post: operations["otlp_v1_traces_v1_traces_post"];
         delete?: never;
         options?: never;
@@ -766,7 +772,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** OTLP/HTTP logs, protobuf or JSON */
+        /**
+         * OTLP/HTTP logs, protobuf or JSON
+         * @description A request of the OpenTelemetry protocol, as any SDK or Collector sends it.
+         */
         post: operations["otlp_v1_logs_v1_logs_post"];
         delete?: never;
         options?: never;
@@ -3007,6 +3016,36 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "artifact": {
+                 *         "api_version": "v1",
+                 *         "kind": "Release",
+                 *         "metadata": {
+                 *           "name": "support-agent",
+                 *           "version": "1.4.0"
+                 *         },
+                 *         "spec": {
+                 *           "agent": {
+                 *             "agent_id": "support"
+                 *           },
+                 *           "runtime": {
+                 *             "provider": "openai",
+                 *             "model": "gpt-4.1-mini"
+                 *           },
+                 *           "prompts": {
+                 *             "system_ref": "prompts/system.md"
+                 *           },
+                 *           "pricing_reference": {
+                 *             "provider": "openai",
+                 *             "pricing_version": "openai-2026-11"
+                 *           }
+                 *         }
+                 *       },
+                 *       "checksum": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                 *       "environment": "production"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Registration"];
                 "application/x-tar": string;
                 "application/gzip": string;
@@ -3079,6 +3118,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "checksum": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Hashes"];
                 "application/x-tar": string;
                 "application/gzip": string;
@@ -3148,6 +3192,22 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "table": {
+                 *         "provider": "openai",
+                 *         "pricing_version": "openai-2026-11",
+                 *         "entries": [
+                 *           {
+                 *             "model": "gpt-4.1-mini",
+                 *             "input_usd_per_1k_tokens": 0.0004,
+                 *             "output_usd_per_1k_tokens": 0.0016,
+                 *             "cached_input_usd_per_1k_tokens": 0.0001
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["Import"];
             };
         };
@@ -3290,6 +3350,19 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "policy": {
+                 *         "policy_id": "support",
+                 *         "max_error_rate": 0.05,
+                 *         "max_latency_ms": 3000,
+                 *         "max_cost_per_run_usd": 0.02
+                 *       },
+                 *       "agent": "support",
+                 *       "env": "production",
+                 *       "limit": 20
+                 *     }
+                 */
                 "application/json": components["schemas"]["PolicyTrial"];
             };
         };
@@ -3363,6 +3436,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "policy_id": "support",
+                 *       "max_error_rate": 0.05,
+                 *       "max_latency_ms": 3000,
+                 *       "max_cost_per_run_usd": 0.02
+                 *     }
+                 */
                 "application/json": {
                     [key: string]: unknown;
                 };
@@ -3435,6 +3516,33 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "events": [
+                 *         {
+                 *           "timestamp": "2026-11-24T12:00:00Z",
+                 *           "agent_id": "support",
+                 *           "release_id": "rel_0123456789ab",
+                 *           "run_id": "run-1",
+                 *           "tenant_id": "acme",
+                 *           "task_id": "refund",
+                 *           "environment": "production",
+                 *           "metrics": {
+                 *             "latency_ms": 850,
+                 *             "success": true
+                 *           },
+                 *           "usage": {
+                 *             "model": {
+                 *               "provider": "openai",
+                 *               "model": "gpt-4.1-mini",
+                 *               "input_tokens": 400,
+                 *               "output_tokens": 120
+                 *             }
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": {
                     events: components["schemas"]["RunEvent"][];
                 };
@@ -3543,6 +3651,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "baseline_release_id": "rel_0123456789ab",
+                 *       "candidate_release_id": "rel_ba9876543210",
+                 *       "window": "7d",
+                 *       "environment": "production"
+                 *     }
+                 */
                 "application/json": components["schemas"]["DiffRequest"];
             };
         };
@@ -3576,6 +3692,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "baseline_release_id": "rel_0123456789ab",
+                 *       "candidate_release_id": "rel_ba9876543210",
+                 *       "environment": "production",
+                 *       "status": "PASS",
+                 *       "sequential": false
+                 *     }
+                 */
                 "application/json": components["schemas"]["Look"];
             };
         };
@@ -3727,6 +3852,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "release_id": "rel_ba9876543210",
+                 *       "environment": "production",
+                 *       "window": "7d",
+                 *       "reason": "cheaper, and no worse",
+                 *       "actor": "ada"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PromotionWish"];
             };
         };
@@ -3769,6 +3903,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "release_id": "rel_0123456789ab",
+                 *       "environment": "production",
+                 *       "window": "7d",
+                 *       "reason": "more errors since noon",
+                 *       "actor": "ada"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PromotionWish"];
             };
         };
@@ -3811,6 +3954,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "release_id": "rel_ba9876543210",
+                 *       "environment": "production",
+                 *       "window": "7d",
+                 *       "reason": "cheaper, and no worse",
+                 *       "actor": "ada"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PromotionWish"];
             };
         };
@@ -3853,6 +4005,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "request_id": "prq_0123456789ab",
+                 *       "approval_reason": "looked at the runs",
+                 *       "actor": "grace"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Confirmation"];
             };
         };
@@ -3915,6 +4074,17 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "url": "https://hooks.example.com/flightdeck",
+                 *       "events": [
+                 *         "promote.succeeded",
+                 *         "promote.blocked",
+                 *         "rollback.succeeded"
+                 *       ],
+                 *       "description": "the channel of the support team"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Subscription"];
             };
         };
