@@ -89,6 +89,8 @@ def insert_events(engine: Engine, requests: Sequence[Sequence[EventRow]], *, now
         if beaten := [pair for run in asked for pair in _beaten(stored.get(run, ()), new.get(run), versions.get(run))]:
             lines = b"\n".join(runindex.take_back(beaten))
             engine.insert("run_rows", lines, fmt="JSONEachRow", settings=runindex.INSERT_SETTINGS)
+        if new:
+            runindex.take_back_beaten(engine, (row.key for row in new.values()))
     return answers
 
 

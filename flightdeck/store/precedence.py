@@ -92,8 +92,11 @@ def newest(rows: Iterable[Stored]) -> dict[Place, Stored]:
 
 
 def winner(rows: Iterable[Stored]) -> Stored | None:
-    """Of the rows of one run that are live, the one that counts; None if there is none."""
-    return max((row for row in rows if row.live), key=lambda row: row.version, default=None)
+    """Of the rows of one run that are live, the one that counts; None if there is none.
+
+    Of two with one version, written by two receivers, it is the one with the larger place: both must say the same.
+    """
+    return max((row for row in rows if row.live), key=lambda row: (row.version, row.place), default=None)
 
 
 def by_run(rows: Mapping[Place, Stored]) -> dict[tuple[int, str], list[Stored]]:

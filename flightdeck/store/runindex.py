@@ -19,13 +19,13 @@ import orjson
 from flightdeck.store import packed
 from flightdeck.store.client import Engine
 from flightdeck.store.packed import Packed
-from flightdeck.store.precedence import Place, Stored, newest
+from flightdeck.store.precedence import Place, Stored, by_run, newest, winner
 
 WRITING = threading.Lock()
 """Held from the look-up to the write: who looks must see what another thread of this process has just written.
 
-Receivers in other processes are not held; two that write one run within the same instant can both see nothing. The
-next assembly of the trace or repetition of the event puts it right.
+Receivers in other processes are not held; two that write one run within the same instant can both see nothing. So both
+look once more after they have written (``take_back_beaten``).
 """
 
 INSERT_SETTINGS: Mapping[str, Any] = {
@@ -130,6 +130,23 @@ def insert(engine: Engine, entries: Iterable[bytes]) -> None:
     """Stores entries; raises what ``Engine.insert`` raises."""
     settings = {"max_partitions_per_insert_block": 0}
     engine.insert(f"run_index ({_COLUMNS})", b"".join(entries), fmt="RowBinary", settings=settings)
+
+
+def take_back_beaten(engine: Engine, keys: Iterable[int]) -> None:
+    """Of each run with these keys takes back the rows that lie elsewhere than the one that counts.
+
+    For after a write: what another receiver wrote in the same instant was not there when this one looked. Both look
+    again after they have written, so at least the later of them sees both rows; which one counts they agree on. An
+    embedded store has no other receiver.
+    """
+    if engine.embedded:
+        return
+    beaten: list[tuple[Stored, int]] = []
+    for rows in by_run(find(engine, keys)).values():
+        best = winner(rows)
+        beaten += ((row, best.version) for row in rows if best and row.live and row.place != best.place)
+    if beaten:
+        engine.insert("run_rows", b"\n".join(take_back(beaten)), fmt="JSONEachRow", settings=INSERT_SETTINGS)
 
 
 def take_back(rows: Collection[tuple[Stored, int]]) -> Iterator[bytes]:

@@ -63,7 +63,8 @@ def replace(engine: Engine, traces: Sequence[TraceAssembly], *, now_us: int) -> 
     """
     with runindex.WRITING:
         keyed = [(trace, runindex.trace_key(trace.trace_id)) for trace in traces]
-        writing = _Writing(runindex.find(engine, _keys(keyed)).values())
+        keys = frozenset(_keys(keyed))
+        writing = _Writing(runindex.find(engine, keys).values())
         versions = {
             (trace.workspace, trace.trace_id): writing.trace(trace, key, assembly_version(trace.distinct_spans, now_us))
             for trace, key in keyed
@@ -71,6 +72,7 @@ def replace(engine: Engine, traces: Sequence[TraceAssembly], *, now_us: int) -> 
         if writing.new or writing.beaten:
             rows = runcolumns.json(writing.new, writing.beaten)
             engine.insert("run_rows", rows, fmt="JSONColumns", settings=_INSERT_SETTINGS)
+            runindex.take_back_beaten(engine, keys)
         found = {(trace.workspace, trace.trace_id): trace.assembly.findings for trace in traces}
         findings.replace(engine, found, versions)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import threading
+from collections.abc import Callable
 from dataclasses import replace as replaced
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +19,7 @@ from flightdeck.otel.calls import ModelUsage
 from flightdeck.otel.runs import Finding, FindingKind, Run, run_event
 from flightdeck.otel.scores import Score
 from flightdeck.settings import StoreSettings
-from flightdeck.store import landing, scores
+from flightdeck.store import landing, runindex, scores
 from flightdeck.store.client import Engine
 from flightdeck.store.cohort import final_settings
 from flightdeck.store.events import insert_events
@@ -103,6 +106,36 @@ class TestReplacing:
         replace(engine, [traced(trace_id=run(1).trace_id, spans=8)], now_us=NOON_US + HOUR_US)
         assert [found["tenant_id"] for found in listed(engine)] == ["all"]
         assert listed(engine, "rel_elsewhere") == []
+
+    @pytest.mark.parametrize("event_first", [True, False])
+    def test_of_two_receivers_that_write_one_run_in_the_same_instant_one_counts(
+        self, engine: Engine, open_engine: Callable[[], Engine], monkeypatch: pytest.MonkeyPatch, event_first: bool
+    ) -> None:
+        """Neither sees the other's row when it looks: one of them writes between the other's look and write."""
+        if engine.embedded:
+            pytest.skip("an embedded store has one receiver")
+        other = open_engine()
+        assembled, event = run(1), row(run(1).run_id, timestamp=NOON - timedelta(hours=3))
+
+        def assembles(through: Engine) -> None:
+            replace(through, [traced(assembled)], now_us=NOON_US)
+
+        def takes_event(through: Engine) -> None:
+            insert_events(through, [[event]], now_us=NOON_US)
+
+        later, earlier = (assembles, takes_event) if event_first else (takes_event, assembles)
+        insert = engine.insert
+
+        def meanwhile(*arguments: Any, **settings: Any) -> None:
+            monkeypatch.setattr(engine, "insert", insert)
+            monkeypatch.setattr(runindex, "WRITING", threading.Lock())  # the other one is another process
+            earlier(other)
+            insert(*arguments, **settings)
+
+        monkeypatch.setattr(engine, "insert", meanwhile)
+        later(engine)
+        found = listed(engine)
+        assert [(one["source"], one["run_id"]) for one in found] == [("native", assembled.run_id)]
 
     def test_assemblies_within_one_millisecond_keep_their_order(self, engine: Engine) -> None:
         for release in ("rel_a", "rel_b", "rel_a", "rel_c"):
