@@ -1,6 +1,7 @@
 """Forks, threads, worker processes, frozen processes and our own mistakes: nothing is lost silently or felt."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -219,6 +220,7 @@ for event in ("first", "second"):
             assert child.stdout is not None
             for count in (1, 2):
                 assert child.stdout.readline() == "frozen\n"
+                assert os.WIFSTOPPED(os.waitpid(child.pid, os.WUNTRACED)[1])
                 # No waiting: whatever has not arrived by now would be frozen.
                 arrived = server.otlp_posts if export == "spans" else len(server.run_ids)
                 assert arrived == count
