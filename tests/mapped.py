@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from flightdeck.otel.semconv import EXCEPTION_EVENT, FLAGS_PARENT_IS_REMOTE
+from flightdeck.otel.rows import EXCEPTION_EVENT
+from flightdeck.otel.semconv import FLAGS_PARENT_IS_REMOTE
 from flightdeck.otel.spans import Mapper, Span
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
+from flightdeck.otel.kinds import CALLS
 from flightdeck.otel.layers import Call, nested, nested_layers, not_layers, side_by_side
 from flightdeck.otel.parts import Part
-from flightdeck.otel.semconv import CALLS
 
 INPUT_TIERS = (128_000, 200_000, 272_000, 512_000)
 """The input thresholds of genai-prices, in tokens of one call; a call's tier is how many of them it exceeds."""

@@ -1,7 +1,7 @@
 """Whose run it is: release, agent, tenant, session.
 
 Keys come first: a better key on a farther span beats a worse key on a nearer one. Which key a text came from is its
-first character (``semconv.rank_mark``), so comparing first characters compares keys.
+first character (``rows.rank_mark``), so comparing first characters compares keys.
 """
 
 from __future__ import annotations

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from heapq import heappop, heappush
 
+from flightdeck.otel.dialects import INFERRED_PROVIDERS, MODEL_PREFIXES
+from flightdeck.otel.kinds import ACTORS, Kind
 from flightdeck.otel.nearest import Budget, Intervals
 from flightdeck.otel.parts import Part
-from flightdeck.otel.semconv import ACTORS, INFERRED_PROVIDERS, MODEL_PREFIXES, Kind
 from flightdeck.otel.spans import Span
 
 GRACE_NS = 5_000_000

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 
 from flightdeck.otel.calls import OTHER
+from flightdeck.otel.kinds import ACTORS, CALLS, Kind
 from flightdeck.otel.parts import Part
-from flightdeck.otel.semconv import ACTORS, CALLS, UNKNOWN_ERROR, Kind
+from flightdeck.otel.rows import UNKNOWN_ERROR
 from flightdeck.otel.spans import Span
 
 _TOOL = Kind.TOOL.value

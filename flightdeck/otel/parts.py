@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from operator import attrgetter
 
-from flightdeck.otel.semconv import ACTORS, GENERATIVE, Kind
+from flightdeck.otel.kinds import ACTORS, GENERATIVE, Kind
 from flightdeck.otel.spans import Span
 
 _CHAIN = Kind.CHAIN.value

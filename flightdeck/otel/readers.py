@@ -11,19 +11,34 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from flightdeck.otel import semconv
-from flightdeck.otel.semconv import Map, Part, Plain, Reader, Release, Row, Sum, Tail, Type, User
+from flightdeck.otel.rows import (
+    MOST_TOKENS,
+    RELEASE_ID,
+    UNKNOWN_ERROR,
+    Map,
+    Part,
+    Plain,
+    Reader,
+    Release,
+    Row,
+    Sum,
+    Tail,
+    Type,
+    User,
+    part_pattern,
+    sum_pattern,
+)
 
 Read = Callable[[object], Any]
 """From an attribute's value to a field's; None is none."""
 
 _DECIMAL = re.compile(r"[+-]?[0-9]+")
-_RELEASE_ID = re.compile(semconv.RELEASE_ID)
+_RELEASE_ID = re.compile(RELEASE_ID)
 _MOST_DIGITS = 20  # of a number that is worth parsing; more digits are beyond any bound
 
 
 def _bounded(number: int) -> int | None:
-    return None if number > semconv.MOST_TOKENS else max(number, 0)
+    return None if number > MOST_TOKENS else max(number, 0)
 
 
 def _digits(digits: str) -> int | None:
@@ -69,7 +84,7 @@ def hashed_user(user: str) -> str:
 
 
 def _part(reader: Part) -> Callable[[object], int | None]:
-    find = re.compile(semconv.part_pattern(reader.name)).search
+    find = re.compile(part_pattern(reader.name)).search
 
     def read(value: object) -> int | None:
         match = find(value) if isinstance(value, str) else None
@@ -79,7 +94,7 @@ def _part(reader: Part) -> Callable[[object], int | None]:
 
 
 def _sum(reader: Sum) -> Callable[[object], int | None]:
-    find = re.compile(semconv.sum_pattern(reader.name)).findall
+    find = re.compile(sum_pattern(reader.name)).findall
 
     def read(value: object) -> int | None:
         numbers = find(value) if isinstance(value, str) else []
@@ -97,7 +112,7 @@ def _sum(reader: Sum) -> Callable[[object], int | None]:
 
 
 def _fits(pattern: str) -> Callable[[str], bool]:
-    """Whether a text fits a pattern of ``semconv.Map`` that has a ``*``."""
+    """Whether a text fits a pattern of ``rows.Map`` that has a ``*``."""
     if pattern.startswith("*"):
         return lambda text: text.endswith(pattern[1:])
     return lambda text: text.startswith(pattern[:-1])
@@ -120,7 +135,7 @@ def _map(reader: Map) -> Callable[[object], str | None]:
 
 
 def _tail(value: object) -> str | None:
-    if not isinstance(value, str) or value == semconv.UNKNOWN_ERROR:
+    if not isinstance(value, str) or value == UNKNOWN_ERROR:
         return None
     return value.rpartition(".")[2] or None
 

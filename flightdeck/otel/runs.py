@@ -24,9 +24,9 @@ from flightdeck.models import (
 )
 from flightdeck.otel.calls import ModelUsage, Usage, usages
 from flightdeck.otel.identity import SESSION, TENANT, Affiliation, LookUp, Releases, affiliation
+from flightdeck.otel.kinds import ACTORS, CALLS, GENERATIVE, Kind
 from flightdeck.otel.outcome import error_type, tools
 from flightdeck.otel.parts import Part, collapsed, divided, members, run_spans
-from flightdeck.otel.semconv import ACTORS, CALLS, GENERATIVE, Kind
 from flightdeck.otel.spans import Span, timestamp_us
 
 __all__ = [

@@ -1,108 +1,18 @@
-"""THE attribute table: which attribute of which dialect feeds which field of a span.
+"""What spans say by convention: the fields that are read of them, and the attribute table that feeds the fields.
 
-Within a field the first row that yields a value wins, so dialects are coalesced per field, never per span: one span
-may carry two of them, each lacking other fields. The table is data only, in the language of ``otel/rows.py``.
-``otel/spans.py`` holds its Python form, ``store/mapping.py`` its SQL form; a test runs the same payloads through both
-and demands equal spans.
-
-Sources: OpenTelemetry GenAI conventions, OpenInference, OpenLLMetry, Vercel AI SDK, Langfuse, LangSmith, Logfire, as
-their emitters were seen to emit them.
+The keys themselves stand in ``otel/dialects.py``; here they become the table's rows, in the language of
+``otel/rows.py``, together with a workspace's own keys. ``otel/spans.py`` holds the table's Python form,
+``store/mapping.py`` its SQL form; a test runs the same payloads through both and demands equal spans.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 
 from flightdeck.errors import Misconfigured
-from flightdeck.otel.rows import (
-    EXCEPTION_EVENT,
-    MOST_TOKENS,
-    RANKS,
-    READERS,
-    RELEASE_ID,
-    UNKNOWN_ERROR,
-    Field,
-    Map,
-    Part,
-    Plain,
-    Reader,
-    Release,
-    Row,
-    Source,
-    Sum,
-    Tail,
-    Type,
-    User,
-    part_pattern,
-    rank_mark,
-    sum_pattern,
-)
-
-__all__ = [
-    "ACTORS",
-    "CALLS",
-    "EXCEPTION_EVENT",
-    "FIELDS",
-    "FLAGS_PARENT_IS_REMOTE",
-    "GENERATIVE",
-    "ID_LENGTH",
-    "INFERRED_PROVIDERS",
-    "MODEL_PREFIXES",
-    "MOST_CONFIGURED_KEYS",
-    "MOST_TOKENS",
-    "NAME_LENGTH",
-    "PROVIDERS",
-    "RANKS",
-    "READERS",
-    "RELEASE_ID",
-    "SPAN_KIND_CONSUMER",
-    "SPAN_KIND_SERVER",
-    "STATUS_ERROR",
-    "TABLE",
-    "UNKNOWN_ERROR",
-    "Field",
-    "Kind",
-    "Map",
-    "Part",
-    "Plain",
-    "Reader",
-    "Release",
-    "Row",
-    "Source",
-    "Sum",
-    "Tail",
-    "Type",
-    "User",
-    "part_pattern",
-    "rank_mark",
-    "sum_pattern",
-    "table",
-]
-
-# --- closed sets --------------------------------------------------------------------------------------
-
-
-class Kind(StrEnum):
-    """What a span is, in GenAI terms; the empty text is none of these."""
-
-    LLM = "llm"
-    EMBEDDING = "embedding"
-    RERANK = "rerank"
-    TOOL = "tool"
-    AGENT = "agent"
-    WORKFLOW = "workflow"
-    CHAIN = "chain"
-    GUARDRAIL = "guardrail"
-    OTHER = "other"
-
-
-CALLS = frozenset({Kind.LLM.value, Kind.EMBEDDING.value, Kind.RERANK.value})
-"""Kinds that bill tokens."""
-ACTORS = frozenset({Kind.AGENT.value, Kind.WORKFLOW.value})
-GENERATIVE = frozenset(kind.value for kind in Kind if kind is not Kind.OTHER)
-"""Kinds that make a part of a trace worth a run."""
-
+from flightdeck.otel import dialects
+from flightdeck.otel.kinds import Kind
+from flightdeck.otel.rows import Field, Map, Plain, Reader, Release, Row, Source, Tail, Type, User
 
 SPAN_KIND_SERVER, SPAN_KIND_CONSUMER = 2, 5
 STATUS_ERROR = 2
@@ -154,204 +64,14 @@ FIELDS: tuple[Field, ...] = (
 """The fields that the table feeds. Beside a row's map, ``error`` is set by status code ERROR; ``kind`` is ``llm`` if
 no row yields one but the span has input tokens and a model (``response_model`` or ``model``)."""
 
-# --- kinds --------------------------------------------------------------------------------------------
+# --- the table ----------------------------------------------------------------------------------------
 
-_KINDS: dict[str, dict[Kind, str]] = {
-    "gen_ai.operation.name": {
-        Kind.LLM: "chat text_completion generate_content",
-        Kind.EMBEDDING: "embeddings",
-        Kind.TOOL: "execute_tool",
-        Kind.AGENT: "invoke_agent",
-        Kind.WORKFLOW: "invoke_workflow",
-        Kind.CHAIN: "chain execute_task execute_event_loop_cycle",
-        Kind.OTHER: "create_agent handoff retrieval plan *_memory *_memory_store",
-    },
-    "openinference.span.kind": {
-        Kind.LLM: "LLM",
-        Kind.EMBEDDING: "EMBEDDING",
-        Kind.RERANK: "RERANKER",
-        Kind.TOOL: "TOOL",
-        Kind.AGENT: "AGENT",
-        Kind.CHAIN: "CHAIN",
-        Kind.GUARDRAIL: "GUARDRAIL",
-        Kind.OTHER: "RETRIEVER EVALUATOR PROMPT DECISION",
-    },
-    "traceloop.span.kind": {
-        Kind.TOOL: "tool",
-        Kind.AGENT: "agent",
-        Kind.WORKFLOW: "workflow",
-        Kind.CHAIN: "task",
-        Kind.OTHER: "handoff",
-    },
-    "ai.operationId": {
-        Kind.LLM: "*.doGenerate *.doStream",
-        Kind.EMBEDDING: "*.doEmbed",
-        Kind.TOOL: "ai.toolCall",
-        Kind.CHAIN: "ai.*",
-    },
-    "langfuse.observation.type": {
-        Kind.LLM: "generation",
-        Kind.EMBEDDING: "embedding",
-        Kind.TOOL: "tool",
-        Kind.AGENT: "agent",
-        Kind.CHAIN: "chain span",
-        Kind.GUARDRAIL: "guardrail",
-        Kind.OTHER: "event retriever evaluator",
-    },
-    "langsmith.span.kind": {
-        Kind.LLM: "llm",
-        Kind.EMBEDDING: "embedding",
-        Kind.TOOL: "tool",
-        Kind.CHAIN: "chain",
-        Kind.OTHER: "retriever prompt",
-    },
-}
-"""Key by key the values that say a kind."""
+_RESOURCE_ONLY = ("service.", "deployment.")
+_OWN_VALUE = Plain()
 
 
 def _kind_map(kinds: dict[Kind, str]) -> Map:
     return Map(tuple((value, kind.value) for kind, values in kinds.items() for value in values.split()))
-
-
-PROVIDERS = Map(
-    (
-        ("openai.*", "openai"),
-        ("anthropic.*", "anthropic"),
-        ("gemini", "google"),
-        ("gcp.*", "google"),
-        ("google_genai", "google"),
-        ("vertex_ai", "google"),
-        ("azure.*", "azure"),
-        ("aws.bedrock", "aws"),
-        ("mistral*", "mistral"),
-        ("x_ai", "x-ai"),
-        ("moonshot_ai", "moonshotai"),
-        # frameworks are not providers
-        ("langchain", ""),
-        ("langgraph", ""),
-        ("crewai", ""),
-        ("strands-agents", ""),
-        ("microsoft.agent_framework", ""),
-        ("litellm", ""),
-    ),
-    lower=True,
-    keep=True,
-)
-"""Provider names as emitted, mapped to the ids of genai-prices."""
-
-MODEL_PREFIXES = ("openai/", "anthropic/", "gemini/", "vertex_ai/", "azure/", "bedrock/")
-"""One of these at the start of a model's name goes; decided on the mapped span (``otel/layers.py``)."""
-INFERRED_PROVIDERS: tuple[tuple[str, str], ...] = (
-    (r"gpt|o[0-9]|text-embedding", "openai"),
-    (r"claude", "anthropic"),
-    (r"gemini", "google"),
-)
-"""How a model's name, its prefix cut, begins, and whose it then is where no provider is named."""
-
-# --- usage --------------------------------------------------------------------------------------------
-
-_U, _T, _A = "gen_ai.usage.", "llm.token_count.", "ai.usage."
-_LANGFUSE = "langfuse.observation.usage_details"
-_Keys = tuple[tuple[str, Reader], ...]
-
-
-def _plain(*keys: str) -> _Keys:
-    return tuple((key, Plain()) for key in keys)
-
-
-def _part(name: str, *keys: str) -> _Keys:
-    return tuple((key, Part(name)) for key in keys)
-
-
-_USAGE: dict[str, _Keys] = {
-    "input": (
-        *_plain(_U + "input_tokens", _T + "prompt", _A + "inputTokens"),
-        *_plain(_U + "prompt_tokens", "llm.usage.prompt_tokens", _A + "promptTokens", _A + "tokens"),
-        *_part("prompt_tokens", _LANGFUSE),
-        *_part("input_tokens", _LANGFUSE),
-        (_LANGFUSE, Sum("input")),
-    ),
-    "output": (
-        *_plain(_U + "output_tokens", _T + "completion", _A + "outputTokens"),
-        *_plain(_U + "completion_tokens", "llm.usage.completion_tokens", _A + "completionTokens"),
-        *_part("completion_tokens", _LANGFUSE),
-        *_part("output_tokens", _LANGFUSE),
-        (_LANGFUSE, Sum("output")),
-    ),
-    "cached": (
-        *_plain(_U + "cache_read.input_tokens", _U + "cache_read_input_tokens", _U + "input_tokens.cached"),
-        *_plain(_T + "prompt_details.cache_read"),
-        *_plain(_A + "cachedInputTokens", _A + "inputTokenDetails.cacheReadTokens"),
-        *_plain(_U + "details.cache_read_tokens"),
-        *_part("cache_read", _U + "input_token_details", "langsmith.metadata.usage_metadata"),
-        *_part("cached_tokens", _U + "raw", "metadata.usage_object", _LANGFUSE),
-        *_part("input_cache_read", _LANGFUSE),
-    ),
-    "creation": (
-        *_plain(_U + "cache_write.input_tokens", _U + "cache_creation.input_tokens"),
-        *_plain(_U + "cache_creation_input_tokens", _U + "cache_write_input_tokens"),
-        *_plain(_T + "prompt_details.cache_write", _A + "inputTokenDetails.cacheWriteTokens"),
-        *_part("input_cache_creation", _LANGFUSE),
-    ),
-    "reasoning": (
-        *_plain(_U + "reasoning.output_tokens", _U + "reasoning_tokens"),
-        *_plain(_T + "completion_details.reasoning", _A + "reasoningTokens", _U + "details.reasoning_tokens"),
-        *_part("reasoning", _U + "output_token_details"),
-        *_part("reasoning_tokens", _U + "raw", _LANGFUSE),
-        *_part("output_reasoning", _LANGFUSE),
-    ),
-}
-
-_NAMES: dict[str, tuple[str, ...]] = {
-    # A response model beats any other name of the model, hence two fields.
-    "response_model": ("gen_ai.response.model", "llm.response.model_name", "ai.response.model"),
-    "model": (
-        "llm.model_name",
-        "embedding.model_name",
-        "langfuse.observation.model.name",
-        "gen_ai.request.model",
-        "ai.model.id",
-    ),
-    "response_id": ("gen_ai.response.id", "ai.response.id", "llm.response.id"),
-    "tool": ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "mcp.tool.name", "traceloop.entity.name"),
-}
-_PROVIDER_KEYS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider")
-
-# --- identity -----------------------------------------------------------------------------------------
-
-_TENANT_KEYS = ("flightdeck.tenant_id", "tenant.id", "tenant_id")
-_USER_KEYS = (
-    "user.id",
-    "enduser.id",
-    "langfuse.user.id",
-    "traceloop.association.properties.user_id",
-    "ai.telemetry.metadata.userId",
-)
-_SESSION_KEYS = (
-    "flightdeck.session_id",
-    "gen_ai.conversation.id",
-    "session.id",
-    "langfuse.session.id",
-    "traceloop.association.properties.session_id",
-    "traceloop.association.properties.thread_id",
-    "ai.telemetry.metadata.sessionId",
-    "langsmith.metadata.thread_id",
-)
-_TASK_KEYS = (
-    "gen_ai.workflow.name",
-    "traceloop.workflow.name",
-    "ai.telemetry.functionId",
-    "gen_ai.agent.name",
-    "agent.name",
-)
-_ENVIRONMENT_KEYS = (
-    "flightdeck.environment",
-    "deployment.environment.name",
-    "deployment.environment",
-    "langfuse.environment",
-)
-_RESOURCE_ONLY = ("service.", "deployment.")
-_OWN_VALUE = Plain()
 
 
 def _sources(key: str) -> tuple[Source, ...]:
@@ -380,7 +100,7 @@ def _own_keys(what: str, keys: Iterable[str], known: Iterable[str]) -> tuple[str
             f"{what} names {len(own)} attributes", hint=f"keep the {MOST_CONFIGURED_KEYS} that matter most"
         )
     for key in own:
-        if key in _USER_KEYS:
+        if key in dialects.USER_KEYS:
             raise Misconfigured(
                 f"{what} names {key!r}, whose values are user ids; these are never stored",
                 hint="leave it out: a run without any tenant gets the hash of its user as tenant",
@@ -399,19 +119,23 @@ def table(tenant_keys: Iterable[str] = (), task_keys: Iterable[str] = ()) -> tup
     >>> [row.key for row in table(task_keys=["app.job"]) if row.field == "task"][:4]
     ['flightdeck.task_id', 'flightdeck.task_id', 'app.job', 'app.job']
     """
-    own_tenant_keys = _own_keys("assembly.tenant_keys", tenant_keys, _TENANT_KEYS)
-    own_task_keys = _own_keys("assembly.task_keys", task_keys, ("flightdeck.task_id", *_TASK_KEYS))
+    own_tenant_keys = _own_keys("assembly.tenant_keys", tenant_keys, dialects.TENANT_KEYS)
+    own_task_keys = _own_keys("assembly.task_keys", task_keys, ("flightdeck.task_id", *dialects.TASK_KEYS))
     tenants: list[tuple[int, str, Reader]] = [
-        *((rank, key, Plain()) for rank, key in enumerate(_TENANT_KEYS)),
+        *((rank, key, Plain()) for rank, key in enumerate(dialects.TENANT_KEYS)),
         *((rank, key, Plain()) for rank, key in enumerate(own_tenant_keys, _CONFIGURED_TENANT_RANK)),
-        *((rank, key, User()) for rank, key in enumerate(_USER_KEYS, _USER_RANK)),
+        *((rank, key, User()) for rank, key in enumerate(dialects.USER_KEYS, _USER_RANK)),
     ]
-    sessions: list[tuple[int, str, Reader]] = [(rank, key, Plain()) for rank, key in enumerate(_SESSION_KEYS)]
+    sessions: list[tuple[int, str, Reader]] = [(rank, key, Plain()) for rank, key in enumerate(dialects.SESSION_KEYS)]
     return (
-        *(Row("kind", Source.SPAN, key, Type.TEXT, _kind_map(kinds)) for key, kinds in _KINDS.items()),
-        *(Row(field, Source.SPAN, key, Type.INTEGER, reader) for field, keys in _USAGE.items() for key, reader in keys),
-        *(Row(field, Source.SPAN, key) for field, keys in _NAMES.items() for key in keys),
-        *(Row("provider", Source.SPAN, key, Type.TEXT, PROVIDERS) for key in _PROVIDER_KEYS),
+        *(Row("kind", Source.SPAN, key, Type.TEXT, _kind_map(kinds)) for key, kinds in dialects.KINDS.items()),
+        *(
+            Row(field, Source.SPAN, key, Type.INTEGER, reader)
+            for field, keys in dialects.USAGE.items()
+            for key, reader in keys
+        ),
+        *(Row(field, Source.SPAN, key) for field, keys in dialects.NAMES.items() for key in keys),
+        *(Row("provider", Source.SPAN, key, Type.TEXT, dialects.PROVIDERS) for key in dialects.PROVIDER_KEYS),
         Row("error", Source.SPAN, "langfuse.observation.level", Type.FLAG, Map((("ERROR", "error"),))),
         Row("error_type", Source.SPAN, "error.type", Type.TEXT, Tail()),
         Row("error_type", Source.EVENT, "exception.type", Type.TEXT, Tail()),
@@ -422,8 +146,8 @@ def table(tenant_keys: Iterable[str] = (), task_keys: Iterable[str] = ()) -> tup
         Row("service_version", Source.RESOURCE, "service.version"),
         Row("agent_version", Source.SPAN, "gen_ai.agent.version"),
         *_either("agent_id", ("flightdeck.agent_id",)),
-        *_either("environment", _ENVIRONMENT_KEYS),
-        *_either("task", ("flightdeck.task_id", *own_task_keys, *_TASK_KEYS)),
+        *_either("environment", dialects.ENVIRONMENT_KEYS),
+        *_either("task", ("flightdeck.task_id", *own_task_keys, *dialects.TASK_KEYS)),
         *_looked_up("tenant", tenants),
         *_looked_up("session", sessions),
         Row("run", Source.SPAN, "flightdeck.run", Type.FLAG),

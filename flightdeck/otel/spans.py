@@ -14,8 +14,9 @@ from types import MappingProxyType
 from typing import Any
 
 from flightdeck.otel import semconv
+from flightdeck.otel.kinds import Kind
 from flightdeck.otel.readers import Read, read_function
-from flightdeck.otel.semconv import Kind, Row, Source, Type
+from flightdeck.otel.rows import Row, Source, Type, rank_mark
 
 
 @dataclass(slots=True)
@@ -25,7 +26,7 @@ class Span:
     Ids are lower-case hex, ``parent_id`` is empty for a root. Times are Unix time, as reported (0 or an end before its
     start included); ``landed_us`` is when the server (or the agent's exporter) first saw it. ``remote`` says that the
     parent counts as remote where it is not stored. Empty text and None mean absent; flags are 0 or 1 (or bool).
-    ``tenant``, ``session`` and their ``resource_`` twins begin with ``semconv.rank_mark`` of the key they come from.
+    ``tenant``, ``session`` and their ``resource_`` twins begin with ``rows.rank_mark`` of the key they come from.
     """
 
     trace_id: str
@@ -145,7 +146,7 @@ class Mapper:
         lengths = {field.name: field.length for field in semconv.FIELDS}
         index: dict[Source, dict[str, list[_Reading]]] = {source: {} for source in Source}
         for place, row in enumerate(rows):
-            mark = "" if row.rank is None else semconv.rank_mark(row.rank)
+            mark = "" if row.rank is None else rank_mark(row.rank)
             reading = _Reading(place, row.field, read_function(row), lengths[row.field], mark)
             index[row.source].setdefault(row.key, []).append(reading)
         self._of_span, self._of_resource = index[Source.SPAN], index[Source.RESOURCE]

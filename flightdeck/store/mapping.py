@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from flightdeck.otel import semconv
+from flightdeck.otel.kinds import Kind
 from flightdeck.otel.rows import Field, Row, Source, Type
-from flightdeck.otel.semconv import Kind
 from flightdeck.store.lookup import ORDER_BITS, ROW_BITS, Codes, Lookup, elements_of_events, field_number
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flightdeck.otel import semconv
-from flightdeck.otel.rows import part_pattern, sum_pattern
+from flightdeck.otel.rows import MOST_TOKENS, RELEASE_ID, UNKNOWN_ERROR, part_pattern, sum_pattern
 
 NONE = -1
 """Every number and flag in this SQL is at least 0, or this."""
@@ -19,12 +18,12 @@ def literal(text: str) -> str:
 def tail(text: str) -> str:
     """What follows the last dot."""
     behind = f"substring({text}, length({text}) - position(reverse({text}), '.') + 2)"
-    return f"multiIf({text} = {literal(semconv.UNKNOWN_ERROR)}, '', position({text}, '.') = 0, {text}, {behind})"
+    return f"multiIf({text} = {literal(UNKNOWN_ERROR)}, '', position({text}, '.') = 0, {text}, {behind})"
 
 
 def release(text: str) -> str:
     """A release id; any other text is none."""
-    return f"if(match({text}, {literal(f'^(?:{semconv.RELEASE_ID})$')}), {text}, '')"
+    return f"if(match({text}, {literal(f'^(?:{RELEASE_ID})$')}), {text}, '')"
 
 
 def hashed(user: str) -> str:
@@ -55,20 +54,20 @@ def digits_to_add(text: str, name: str) -> str:
 def added(digits: str) -> str:
     """The sum of decimal strings without sign; none without any, or when one or the sum is too large."""
     total = f"arraySum(arrayMap(d -> least(toUInt64OrDefault(d, toUInt64({_MUCH})), {_MUCH}), {digits}))"
-    return f"multiIf(empty({digits}), {NONE}, {total} > {semconv.MOST_TOKENS}, {NONE}, toInt64({total}))"
+    return f"multiIf(empty({digits}), {NONE}, {total} > {MOST_TOKENS}, {NONE}, toInt64({total}))"
 
 
-_MUCH = semconv.MOST_TOKENS + 1
+_MUCH = MOST_TOKENS + 1
 
 
 def bounded(number: str) -> str:
     """Negative is 0, too large is none."""
-    return f"if({number} > {semconv.MOST_TOKENS}, {NONE}, greatest({number}, 0))"
+    return f"if({number} > {MOST_TOKENS}, {NONE}, greatest({number}, 0))"
 
 
 def from_double(number: str) -> str:
     """Cut to the integer; bounds first, since a cast wraps."""
-    bounds = f"NOT isFinite({number}), {NONE}, {number} < 0, 0, {number} >= {semconv.MOST_TOKENS + 1}, {NONE}"
+    bounds = f"NOT isFinite({number}), {NONE}, {number} < 0, 0, {number} >= {MOST_TOKENS + 1}, {NONE}"
     return f"multiIf({bounds}, toInt64({number}))"
 
 
@@ -81,4 +80,4 @@ def from_text(text: str) -> str:
 def from_digits(text: str) -> str:
     """A decimal string without minus."""
     number = f"toInt64OrDefault({text}, toInt64({NONE}))"
-    return f"if({number} > {semconv.MOST_TOKENS}, {NONE}, {number})"
+    return f"if({number} > {MOST_TOKENS}, {NONE}, {number})"

@@ -6,7 +6,7 @@ JSON object a row.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -100,10 +100,10 @@ def _columns(new: Sequence[NewRun]) -> dict[str, list[object]]:
     }
 
 
-def _totals(models: Collection[ModelUsage]) -> tuple[str, str, int, int, int]:
+def _totals(models: Sequence[ModelUsage]) -> tuple[str, str, int, int, int]:
     """Main provider and model of a run; input, output and cached tokens of all."""
     if len(models) == 1:
-        (row,) = models
+        row = models[0]
         return row.provider, row.model, row.input, row.output, row.cached
     provider, model = main_model(models)
     return (

@@ -8,7 +8,9 @@ import pytest
 
 from flightdeck.errors import Misconfigured
 from flightdeck.otel import semconv
-from flightdeck.otel.semconv import READERS, TABLE, Kind, Map, Part, Plain, Source, Sum, Type, User, table
+from flightdeck.otel.kinds import Kind
+from flightdeck.otel.rows import RANKS, READERS, Map, Part, Plain, Source, Sum, Type, User, rank_mark
+from flightdeck.otel.semconv import TABLE, table
 from flightdeck.otel.spans import SPAN_FIELDS, Column, Span
 
 BY_FIELD = defaultdict(list)
@@ -154,7 +156,7 @@ def test_own_keys_leave_the_ranks_of_known_keys_alone():
     before = {(row.field, row.key): row.rank for row in TABLE}
     after = {(row.field, row.key): row.rank for row in table(tenant_keys=[f"t{n}" for n in range(12)])}
     assert before.items() <= after.items()
-    assert max(rank for rank in after.values() if rank is not None) < semconv.RANKS
+    assert max(rank for rank in after.values() if rank is not None) < RANKS
 
 
 def test_own_task_keys_come_after_flightdecks_and_before_the_frameworks():
@@ -183,6 +185,6 @@ def test_own_keys_that_cannot_work_are_refused_by_name(own, named):
 
 
 def test_ranks_end_with_the_alphabet():
-    assert semconv.rank_mark(semconv.RANKS - 1) == "z"
+    assert rank_mark(RANKS - 1) == "z"
     with pytest.raises(ValueError, match="rank 26"):
-        semconv.rank_mark(semconv.RANKS)
+        rank_mark(RANKS)

@@ -18,6 +18,7 @@ from flightdeck.otel.instrumentation.outbox import Outbox, Queue
 from flightdeck.otel.instrumentation.settings import AgentSettings
 from flightdeck.otel.instrumentation.spool import ADOPT_EVERY_S, Spool
 from flightdeck.otel.instrumentation.throttled import ThrottledLog
+from flightdeck.otel.rows import EXCEPTION_EVENT
 from flightdeck.otel.runs import FindingKind, Options, Run, assemble, run_event
 from flightdeck.otel.spans import Mapper, Span
 
@@ -219,9 +220,7 @@ def compact(span: ReadableSpan, mapper: Mapper, own: Mapping[str, str], landed_u
         attributes=span.attributes or {},
         resource={**own, **span.resource.attributes},
         exception_types=[
-            (event.attributes or {}).get("exception.type")
-            for event in span.events
-            if event.name == semconv.EXCEPTION_EVENT
+            (event.attributes or {}).get("exception.type") for event in span.events if event.name == EXCEPTION_EVENT
         ],
     )
 
