@@ -80,6 +80,10 @@ class Decisions(Caller[Answer, Export]):
         """The latest deliveries, newest first."""
         return self._json(calls.get(DELIVERIES, webhook_id=webhook_id, limit=limit))
 
+    def get_webhook_delivery(self, *, delivery_id: str) -> Answer:
+        """A delivery with its attempts."""
+        return self._json(calls.get(calls.under(DELIVERIES, delivery_id)))
+
     def redeliver(self, *, delivery_id: str) -> Answer:
         """Sends a message again that was delivered, or given up."""
         return self._json(calls.Call("POST", calls.under(DELIVERIES, delivery_id, "redeliver")))

@@ -68,6 +68,10 @@ class Releases(Caller[Answer, Export]):
         """The policy of every scope that has one, the widest first."""
         return self._json(calls.get("/v1/policies"))
 
+    def list_policy_history(self, *, limit: int = 50) -> Answer:
+        """What was set and removed, newest first."""
+        return self._json(calls.get("/v1/policies/history", limit=limit))
+
     def set_policy(
         self,
         policy: dict[str, Any],

@@ -101,6 +101,21 @@ class Runs(Caller[Answer, Export]):
         )
         return self._json(calls.post("/v1/diff", compared | added, repeatable=True))
 
+    def post_look(
+        self,
+        *,
+        baseline_release_id: str,
+        candidate_release_id: str,
+        status: str,
+        sequential: bool,
+        environment: str | None = None,
+        actor: str = "sdk",
+    ) -> Answer:
+        """Records that a verdict was looked at; ``fixed_looks`` is how often one of a fixed test of this pair was."""
+        pair = {"baseline_release_id": baseline_release_id, "candidate_release_id": candidate_release_id}
+        look = {"environment": environment, "status": status, "sequential": sequential, "actor": actor}
+        return self._json(calls.post("/v1/looks", pair | look))
+
 
 def _cohort(
     release_id: str, window: str, environment: str | None, tenant_id: str | None, task_id: str | None

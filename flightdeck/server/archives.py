@@ -26,6 +26,9 @@ TYPES = ("application/x-tar", "application/gzip", "application/x-gzip", "applica
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 OPENAPI: dict[str, Any] = {"requestBody": {"content": dict.fromkeys(TYPES[:2], _BINARY)}}
 """What the description of a route's body gains."""
+_ENVIRONMENT = {"name": "environment", "in": "query", "schema": {"type": "string"}, "description": "Of an archive."}
+REGISTERING: dict[str, Any] = {**OPENAPI, "parameters": [_ENVIRONMENT]}
+"""The same, of the route that takes an environment too."""
 
 
 def is_archive(media_type: str) -> bool:

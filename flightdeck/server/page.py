@@ -22,7 +22,10 @@ reload. The API works meanwhile: see <a href="/docs">/docs</a>.</p>
 
 
 class _Assets(StaticFiles):
-    """Files whose names change with their content: browsers may keep them."""
+    """Files whose names change with their content: browsers may keep them. Without the folder there are none."""
+
+    async def check_config(self) -> None:
+        """Nothing: a folder that is not there is no fault of ours (the page was not built)."""
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         """Adds the header that says so."""

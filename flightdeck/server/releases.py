@@ -66,7 +66,7 @@ def router(app: App) -> APIRouter:
             listed += _unregistered(app, known)
         return {"releases": listed}
 
-    @registering.post("/v1/releases", openapi_extra=archives.OPENAPI)
+    @registering.post("/v1/releases", openapi_extra=archives.REGISTERING)
     def register(registration: Registration, request: Request) -> dict[str, Any]:
         """Registers a release. The same bundle twice gives two ids. Stored spans of its version become runs.
 

@@ -218,3 +218,36 @@ def test_the_description_of_the_api_names_both_kinds_of_body(api):
         content = paths[path]["post"]["requestBody"]["content"]
         assert set(content) == {"application/json", "application/x-tar", "application/gzip"}
         assert "$ref" in content["application/json"]["schema"]
+
+
+# --- the description ---
+
+
+@pytest.fixture(scope="module")
+def description(api) -> dict[str, Any]:
+    return dict(api.get("/openapi.json").json())
+
+
+def test_every_route_in_the_description_says_what_it_does(description):
+    operations = [operation for methods in description["paths"].values() for operation in methods.values()]
+    assert len(operations) > 30
+    for operation in operations:
+        assert operation["summary"].strip()
+        assert operation["description"].strip()
+        assert operation["responses"]
+
+
+@pytest.mark.contract("C2.35")
+def test_every_body_in_the_description_has_an_example_that_fits(api, description):
+    """Posted as it stands: whatever the answer is about, it is not about the body's form."""
+    tried = 0
+    for path, methods in description["paths"].items():
+        for method, operation in methods.items():
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if body is None or body["schema"].get("format") == "binary":
+                continue
+            answered = api.request(method, path.format(release_id="rel_0123456789ab"), json=body["example"])
+            assert answered.status_code in {200, 400, 404, 409}, (path, answered.text)
+            assert "Invalid" not in answered.text, (path, answered.text)
+            tried += 1
+    assert tried >= 13

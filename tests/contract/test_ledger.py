@@ -322,6 +322,20 @@ def test_a_table_is_imported_once_and_replaced_only_on_purpose_with_a_reason(led
     assert tables.count() == 2
 
 
+def test_a_price_of_cache_creation_is_kept(ledger):
+    """On both databases; a table without one is stored as 1.3 stored it."""
+    plain = table()
+    entry = plain.entries[0].model_copy(update={"cache_creation_input_usd_per_1k_tokens": 1.25})
+    ledger.pricing.import_table(plain, import_id="pim_1", now=NOW)
+    ledger.pricing.import_table(
+        plain.model_copy(update={"pricing_version": "priced", "entries": [entry]}), import_id="pim_2", now=NOW
+    )
+    assert ledger.pricing.get("openai", "priced").entries == [entry]
+    audited = {each.pricing_version: each.new["entries"][0] for each in ledger.pricing.imports()}
+    assert "cache_creation_input_usd_per_1k_tokens" not in audited[plain.pricing_version]
+    assert audited["priced"]["cache_creation_input_usd_per_1k_tokens"] == 1.25
+
+
 @pytest.mark.contract("C3.14")
 def test_every_import_is_audited_and_a_refused_one_leaves_nothing(ledger):
     ledger.pricing.import_table(table(), import_id="pim_1", now=NOW)

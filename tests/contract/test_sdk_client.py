@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import io
 import json
+import re
 import tarfile
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -18,6 +19,8 @@ from pydantic import BaseModel
 from flightdeck import models
 from flightdeck.models import RunEvent, RunEventModelUsage, RunEventUsage
 from flightdeck.sdk import AsyncFlightdeckClient, FlightdeckClient
+from flightdeck.server.app import create_app
+from flightdeck.settings import Settings
 from tests.workspace import client as opened
 
 
@@ -170,7 +173,25 @@ ADDED = [
     ("delete_webhook", {"webhook_id": "w"}, ("DELETE", "/v1/webhooks/w", None)),
     ("test_webhook", {"webhook_id": "w"}, ("POST", "/v1/webhooks/w/test", None)),
     ("list_webhook_deliveries", {"webhook_id": "w"}, ("GET", "/v1/webhook-deliveries?webhook_id=w&limit=50", None)),
+    ("get_webhook_delivery", {"delivery_id": "d"}, ("GET", "/v1/webhook-deliveries/d", None)),
     ("redeliver", {"delivery_id": "d"}, ("POST", "/v1/webhook-deliveries/d/redeliver", None)),
+    ("list_policy_history", {}, ("GET", "/v1/policies/history?limit=50", None)),
+    (
+        "post_look",
+        {"baseline_release_id": "b", "candidate_release_id": "c", "status": "PASS", "sequential": False},
+        (
+            "POST",
+            "/v1/looks",
+            {
+                "baseline_release_id": "b",
+                "candidate_release_id": "c",
+                "environment": None,
+                "status": "PASS",
+                "sequential": False,
+                "actor": "sdk",
+            },
+        ),
+    ),
 ]
 
 
@@ -180,6 +201,29 @@ def test_each_new_method_sends_its_request(method, arguments, expected):
     verb, path, body = expected
     assert getattr(blocking(recorder), method)(**arguments) == {"answer": 1}
     assert recorder.sent == (verb, f"http://server:1{path}", body)
+
+
+WITHOUT_A_METHOD = {
+    ("GET", "/v1/ledger/backup"),  # a file of the server's machine: `flightdeck doctor --backup`
+    ("GET", "/v1/runs/export"),  # has its own tests, as it returns bytes
+    ("POST", "/v1/events"),
+    ("POST", "/v1/traces"),
+    ("POST", "/v1/logs"),
+    ("POST", "/v1/metrics"),
+}
+
+
+def test_every_route_of_the_api_has_a_method(tmp_path):
+    asked = [(verb, path.partition("?")[0]) for _, _, (verb, path, _) in [*CALLS, *ADDED]]
+    document = create_app(Settings(workspace=tmp_path), lazily=True).openapi()
+    routes = [(verb.upper(), path) for path, verbs in document["paths"].items() for verb in verbs]
+    missing = [
+        (verb, path)
+        for verb, path in routes
+        if (verb, path) not in WITHOUT_A_METHOD
+        and not any(verb == each and re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), there) for each, there in asked)
+    ]
+    assert missing == []
 
 
 def test_an_archive_is_sent_as_it_is():
