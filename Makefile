@@ -74,6 +74,9 @@ pythons: setup ## the light install and its tests on Python 3.11 to 3.14, as far
 bench: setup ## all benchmarks, with peers in the same run (minutes)
 	@$(BIN)/python -m benchmarks
 
+soak: setup ## a steady load for MINUTES=10, watching memory and the lag of assembly
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10)
+
 web: setup ## the page's own tests
 	@cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm test
 
