@@ -3009,7 +3009,10 @@ export interface operations {
     };
     register_v1_releases_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of an archive. */
+                environment?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
