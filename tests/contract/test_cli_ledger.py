@@ -54,6 +54,7 @@ def test_register_prints_the_id_and_nothing_else(initialised):
     assert first.stdout != second.stdout, "the same bundle twice is two releases"
 
 
+@pytest.mark.contract("C3.20")
 def test_register_warns_of_files_that_the_artifact_names_and_the_bundle_lacks(initialised):
     folder = bundle(initialised / "one")
     artifact = (folder / "release.yaml").read_text()

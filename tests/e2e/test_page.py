@@ -288,7 +288,7 @@ def test_a_candidate_that_holds_every_limit_is_a_pass(page, workspace):
     expect(page.get_by_role("region", name="Evidence")).to_contain_text("Confidence HIGH")
 
 
-@pytest.mark.contract("C8.01")
+@pytest.mark.contract("C8.01", "C8.05")
 def test_the_answer_itself_and_the_runs_behind_it_are_one_click_away(page, workspace):
     page.goto(workspace.address(workspace.bad))
     page.get_by_role("button", name="Show JSON").click()
@@ -403,6 +403,7 @@ def test_a_server_with_a_token_asks_for_it_and_the_tab_keeps_it(page, page_is_bu
 # --- the start -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.contract("C8.04")
 def test_two_releases_are_chosen_and_compared_by_keyboard_alone(page, workspace):
     page.goto(workspace.server.url)
     expect(page.get_by_role("heading", name="Compare two releases")).to_be_visible()
@@ -419,6 +420,7 @@ def test_two_releases_are_chosen_and_compared_by_keyboard_alone(page, workspace)
     assert page.url == workspace.address(workspace.good)
 
 
+@pytest.mark.contract("C8.04")
 def test_what_is_live_is_marked_and_is_the_baseline_that_the_start_proposes(page, workspace):
     body = {"release_id": workspace.baseline, "environment": "production", "window": "7d", "reason": "the first"}
     workspace.put("/v1/promote", body)

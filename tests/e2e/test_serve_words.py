@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import FREE_PORTS, READY, environment
+from tests.serving import FREE_PORTS, READY, environment, serving
 
 
 @contextmanager
@@ -66,3 +66,11 @@ def test_the_log_has_each_line_once_and_none_of_uvicorn_s_news(tmp_path):
         _, logged = process.communicate(timeout=30)
     (line,) = logged.splitlines()
     assert line.endswith("WARNING uvicorn.error: Invalid HTTP request received.")
+
+
+@pytest.mark.contract("C1.10")
+def test_a_server_that_others_can_reach_without_a_token_says_so(tmp_path):
+    with serving(tmp_path, "--host", "0.0.0.0") as server:
+        told = [line for line in server.lines if "FLIGHTDECK_LOCAL_API_TOKEN" in line]
+    assert len(told) == 1
+    assert told[0].startswith("WARNING: listening on 0.0.0.0 without FLIGHTDECK_LOCAL_API_TOKEN")

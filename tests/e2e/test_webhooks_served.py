@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib import request
 
+import pytest
+
 from tests.receiver import receiving
 from tests.serving import Server, serving
 from tests.workspace import artifact
@@ -31,6 +33,7 @@ def promote(server: Server, **headers: str) -> str:
     return call(server, "/v1/promote", wish, **headers)["action_id"]
 
 
+@pytest.mark.contract("C2.36")
 def test_a_proxy_on_this_machine_says_who_acts_though_it_also_says_who_calls(tmp_path: Path):
     """``X-Forwarded-For`` replaces the caller's address; who is connected counts, not who is said to have called."""
     said = {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-User": "carol"}
