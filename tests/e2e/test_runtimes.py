@@ -16,6 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from flightdeck.demo.processes import instrument_command
+from flightdeck.otel.receiver import logs
 from tests.fault.endpoint import agent_environment, endpoint
 
 APP = """
@@ -287,3 +288,36 @@ asyncio.run(main())
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 0.005
     assert not hanging.empty()
+
+
+@pytest.mark.parametrize("provider", ["ours", "the program's own"])
+def test_scores_arrive_as_scores_of_their_run_and_nothing_else_that_is_logged(provider):
+    program = """
+import sys
+import flightdeck.otel
+from opentelemetry import trace
+if sys.argv[1] != "ours":
+    from opentelemetry.sdk.trace import TracerProvider
+    trace.set_tracer_provider(TracerProvider())
+flightdeck.otel.configure(instrument=False)
+import logging
+logging.getLogger("app").warning("not for others")
+with flightdeck.otel.run(task_id="refund") as run:
+    flightdeck.otel.score("helpfulness", 0.5)
+flightdeck.otel.score("later", label="pass", run_id=run.run_id)
+print(run.run_id)
+"""
+    with endpoint() as server:
+        env = {**agent_environment(server.url), "OTEL_LOGS_EXPORTER": "otlp"}
+        done = subprocess.run(
+            [sys.executable, "-c", program, provider], env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    reading = [logs.read(body, workspace=1, now_ns=time.time_ns()) for body in server.log_bodies]
+    scores = [score for one in reading for score in one.scores]
+    run_id = done.stdout.strip()
+    assert [(f"{one.trace_id}-{one.span_id}", one.name, one.value, one.label) for one in scores] == [
+        (run_id, "helpfulness", 0.5, ""),
+        (run_id, "later", None, "pass"),
+    ]
+    assert sum(one.dropped for one in reading) == 0

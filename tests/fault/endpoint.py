@@ -32,6 +32,7 @@ class Endpoint:
     tasks: list[str] = field(default_factory=list)
     posts: int = 0
     otlp_posts: int = 0
+    log_bodies: list[bytes] = field(default_factory=list)
     fault: Callable[[BaseHTTPRequestHandler], None] | None = None
     fault_in_gets: bool = False
     arrived: threading.Condition = field(default_factory=threading.Condition)
@@ -89,6 +90,10 @@ def endpoint(fault: Callable[[BaseHTTPRequestHandler], None] | None = None) -> I
                 answering(200, b"")(self)
                 return
             plain = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+            if self.path == "/v1/logs":
+                state.log_bodies.append(plain)
+                answering(200, b"")(self)
+                return
             events = json.loads(plain)["events"]
             with state.arrived:
                 new = [event for event in events if event["run_id"] not in state.run_ids]
