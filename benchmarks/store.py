@@ -1,7 +1,8 @@
 """What needs the store itself, as a process of its own: ``python -m benchmarks.store --help``. Prints one JSON line.
 
-``count`` says how many spans and runs a workspace holds; ``fill`` makes runs in its store; ``land`` measures the engine
-alone, from the wire's bytes to stored spans, without a server and without runs.
+``count`` says how many spans and runs a workspace holds; ``fill`` makes runs in its store; ``moved`` says how many bytes
+a diff over them gets from the engine; ``land`` measures the engine alone, from the wire's bytes to stored spans, without
+a server and without runs.
 """
 
 from __future__ import annotations
@@ -10,18 +11,44 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from benchmarks.payload import template
 from flightdeck.ingest.check import suffix
+from flightdeck.models import Policy
+from flightdeck.pricing import defaults
+from flightdeck.pricing.tariff import Tariff, UsageKey
+from flightdeck.releases.asking import Question
+from flightdeck.releases.catalog import Catalog
+from flightdeck.releases.costs import Prices
+from flightdeck.releases.evidence import Evidence
+from flightdeck.releases.record import packed
 from flightdeck.settings import load
 from flightdeck.store import landing, schema
-from flightdeck.store.client import Engine
+from flightdeck.store.client import Columns, Engine
+from flightdeck.store.cohort import CohortQuery
 
 RUNS_AT_ONCE = 250_000
 TASKS, TENANTS = 16, 40
+
+JUDGED = Policy.model_validate(
+    {
+        "policy_id": "benchmark",
+        "require_high_diff_confidence": False,
+        "statistics": {
+            "guardrails": [
+                {"metric": "error_rate", "absolute": 0.02},
+                {"metric": "latency_ms", "relative": 0.1},
+                {"metric": "latency_ms", "estimand": "p95", "relative": 0.2},
+                {"metric": "cost_usd", "relative": 0.1},
+            ]
+        },
+    }
+)
+"""A policy that asks for everything that costs: cells, hours, a histogram by tenant and task."""
 
 _RUNS = """
 INSERT INTO run_rows (
@@ -55,12 +82,12 @@ def count(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def fill(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
-    """Makes runs: two releases, 16 tasks, 40 tenants, the last 22 hours; merges them; bytes a run on disk."""
+    """Makes runs: two releases, some tasks and tenants, the last 22 hours; merges them; bytes a run on disk."""
     schema.migrate(engine)
     for first in range(0, options.runs, RUNS_AT_ONCE):
         number = min(RUNS_AT_ONCE, options.runs - first)
         bound = {"first": first, "number": number, "baseline": options.releases[0], "candidate": options.releases[1]}
-        engine.command(_RUNS, {**bound, "tasks": TASKS, "tenants": TENANTS}, {"max_block_size": 20_000})
+        engine.command(_RUNS, {**bound, "tasks": options.tasks, "tenants": options.tenants}, {"max_block_size": 20_000})
     for table in ("runs", "run_index"):
         engine.command(f"OPTIMIZE TABLE {table} FINAL")
     parts = engine.query(
@@ -70,6 +97,50 @@ def fill(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
     sizes = {table: size for table, size, _ in parts.rows()}
     runs = engine.query("SELECT count() FROM runs FINAL").data[0][0]
     return {"runs": runs, **{f"{table}_bytes_a_run": round(size / runs, 1) for table, size in sizes.items()}}
+
+
+class _Counting:
+    """A store whose answers are counted in bytes, as the engine gives them (format Native)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.embedded = engine.embedded
+        self.bytes = self.queries = 0
+
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> Columns:
+        with self._engine._client() as client:  # noqa: SLF001 - the engine itself gives no bytes
+            raw = client.raw_query(sql, parameters=dict(parameters or {}), settings=dict(settings or {}), fmt="Native")
+        self.bytes += len(raw)
+        self.queries += 1
+        return self._engine.query(sql, parameters, settings)
+
+
+def moved(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
+    """Asks what a diff by ``JUDGED`` asks, and counts queries, cells and bytes."""
+    now = datetime.now(UTC)
+    counting = _Counting(engine)
+    store = Evidence.of(counting)  # type: ignore[arg-type]
+    sides = [
+        CohortQuery(release_ids=(release_id,), environment="local", since=now - timedelta(days=1), until=now)
+        for release_id in options.releases
+    ]
+    question = Question(sides, "support", store, JUDGED.statistics)
+    answered = question.answered(_priced)
+    grounds = answered.evidence(now, 0)
+    return {
+        "queries": counting.queries,
+        "bytes_moved": counting.bytes,
+        "cells": sum(len(arm.cells) for arm in grounds.arms),
+        "hourly_cells": sum(len(arm.hourly) for arm in grounds.arms),
+        "kept_bytes": len(packed(grounds.to_json())),
+    }
+
+
+def _priced(used: Sequence[Sequence[UsageKey]]) -> Prices:
+    rows = tuple(row for key in sorted({*used[0], *used[1]}) for row in defaults.rows(key))
+    return Prices([Tariff("defaults", rows)], (0, 0), (), [set(own) for own in used], (), Catalog())
 
 
 def land(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
@@ -104,11 +175,14 @@ def main() -> None:
     actions: dict[str, Callable[[Engine, argparse.Namespace], dict[str, Any]]] = {
         "count": count,
         "fill": fill,
+        "moved": moved,
         "land": land,
     }
     parser.add_argument("action", choices=actions)
     parser.add_argument("--releases", nargs=2, default=("rel_benchbase0000", "rel_benchcand0000"))
     parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--tasks", type=int, default=TASKS)
+    parser.add_argument("--tenants", type=int, default=TENANTS)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--lean", action="store_true")
     options = parser.parse_args()
