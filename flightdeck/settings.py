@@ -339,8 +339,13 @@ def _kind(value: object) -> str:
 
 def unknown(word: str, name: str, known: Iterable[str], *, within: str = "") -> str:
     """What is said of a name that nobody knows, with the nearest of those that are known at the same place."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
-    return f"unknown {word} {within}{name}" + (f"; did you mean {within}{near[0]}?" if near else "")
+    near = nearest(name, known)
+    return f"unknown {word} {within}{name}" + (f"; did you mean {within}{near}?" if near else "")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant by another one; None when none is like it."""
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=NEAR)), None)
 
 
 def _keys(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from flightdeck.settings import Settings, unknown
+from flightdeck.settings import Settings, nearest
 
 PREFIX = "FLIGHTDECK_"
 ELSEWHERE = (
@@ -38,8 +38,7 @@ def strangers(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _told(key: str, known: set[str]) -> str:
-    first, more, rest = key.partition("__")
-    told = unknown("variable", first, sorted(known), within=PREFIX)
-    if more:  # the part that is wrong is the first; what follows it stays as it is
-        told = told.replace(first, key, 1).replace("?", f"{more}{rest}?")
-    return told if told.endswith("?") else f"{told}."
+    first, more, rest = key.partition("__")  # what is unknown is the first part; the rest stays as it is
+    near = nearest(first, sorted(known))
+    meant = f"; did you mean {PREFIX}{near}{more}{rest}?" if near else "."
+    return f"unknown variable {PREFIX}{key}{meant}"
