@@ -135,7 +135,7 @@ class BatchSettings(_Section):
     """How requests are gathered into one insert, and how many may wait before senders are told to slow down."""
 
     wait_ms: Annotated[int, Field(ge=0, le=10_000)] = 10
-    """Milliseconds that a batch waits for senders who are likely to come; up to five times as long behind a slow one."""
+    """Milliseconds that a batch waits for senders likely to come; up to five times as long behind a slow one."""
     max_bytes: Annotated[int, Field(ge=MIB)] = 32 * MIB
     """Largest batch, in bytes."""
     max_queued_bytes: Annotated[int, Field(ge=MIB)] = 128 * MIB
