@@ -1,8 +1,8 @@
 """What needs the store itself, as a process of its own: ``python -m benchmarks.store --help``. Prints one JSON line.
 
-``count`` says how many spans and runs a workspace holds; ``fill`` makes runs in its store; ``moved`` says how many bytes
-a diff over them gets from the engine; ``land`` measures the engine alone, from the wire's bytes to stored spans, without
-a server and without runs.
+``count`` says how many spans and runs a workspace holds; ``fill`` makes runs in its store; ``moved`` says how many
+bytes a diff over them gets from the engine; ``land`` measures the engine alone, from the wire's bytes to stored spans,
+without a server and without runs.
 """
 
 from __future__ import annotations
