@@ -171,6 +171,7 @@ def broken(*_, **__):
 setattr(owner, name, broken)
 answer("a")
 print("answer")
+flightdeck.otel.flush(30)
 try:
     end()
 finally:

@@ -101,14 +101,27 @@ class Reporter:
             return
         self._assemble()
         while not self._outbox.empty and (hurry or self._outbox.full_batch or self._clock() >= self._send_at):
-            batch = self._outbox.batch()
-            undelivered = self._courier.deliver(batch, timeout_s=timeout_s)
-            self._outbox.done(len(batch) - len(undelivered))
-            if undelivered:
+            if not self._deliver(self._outbox.batch(), timeout_s):
                 break
         if self._outbox.empty:
             self._send_at = math.inf
         self._count_dropped()
+
+    def _deliver(self, batch: list[bytes], timeout_s: float) -> bool:
+        """Posts a batch; false if some of it must be tried again."""
+        try:
+            undelivered = self._courier.deliver(batch, timeout_s=timeout_s)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not come again with the same batch, for ever
+            self._mistake(error, len(batch))
+            self._counters.runs_dropped += len(batch)
+            undelivered = []
+        self._outbox.done(len(batch) - len(undelivered))
+        return not undelivered
+
+    def _mistake(self, error: Exception, runs: int) -> None:
+        self._counters.errors += 1
+        self._losses.add(runs, "an error in FlightDeck itself, see the lines above")
+        self._log.warn(f"internal error, some runs are lost: {error!r}")
 
     def give_up(self) -> None:
         """Ends: what waits is kept where there is a spool, else counted as lost, a trace without its run as one run."""
@@ -159,10 +172,8 @@ class Reporter:
             try:
                 events += self._events_of(spans)
             except Exception as error:  # noqa: BLE001 - a mistake of ours costs the one trace that it was about
-                self._counters.errors += 1
+                self._mistake(error, 1)
                 self._counters.spans_dropped += len(spans)
-                self._losses.add(1, "an error in FlightDeck itself, see the lines above")
-                self._log.warn(f"internal error, the runs of a trace are lost: {error!r}")
         if events:
             self._counters.runs += len(events)
             self._outbox.put(events)

@@ -85,8 +85,8 @@ class Worker:
 
     def flush(self, timeout_s: float) -> bool:
         """Posts every run whose root has ended; false if not all of it was taken by the server in time."""
-        if self._thread is None:
-            return True
+        if self._thread is None or self._broken:
+            return not self._broken
         flush = _Flush(self._clock() + timeout_s)
         self._flushes.append(flush)
         self._rouse()
@@ -135,6 +135,7 @@ class Worker:
             self._counters.spans_dropped += sum(not isinstance(item, tuple) for item in self._inbox)
             self._inbox.clear()
             self._mistake(error)
+            self._answer_flushes(len(self._flushes), math.inf, posted=False)
             return
         with suppress_instrumentation():
             while True:
@@ -142,7 +143,10 @@ class Worker:
                 asked = len(self._flushes)  # what they want posted is in the inbox by now
                 whole = self._careful(self._round, reporter)
                 now = self._clock()
-                self._answer_flushes(asked, now, posted=whole and reporter.idle)
+                # After a mistake of ours nobody waits, and it is not repeated as fast as the processor can.
+                self._answer_flushes(asked, now if whole else math.inf, posted=whole and reporter.idle)
+                if not whole and math.isinf(self._stop_at):
+                    self._hurry.wait(1.0)
                 done = (reporter.idle or reporter.safe) and not self._inbox
                 if not math.isinf(self._stop_at) and (done or now >= self._stop_at):
                     break
