@@ -137,10 +137,10 @@ class _Plan:
     scores: RunScores | None = None
 
     @classmethod
-    def of(cls, cohort: CohortQuery, tariffs: Sequence[Tariff], wanted: Wanted) -> _Plan:
+    def of(cls, engine: Engine, cohort: CohortQuery, tariffs: Sequence[Tariff], wanted: Wanted) -> _Plan:
         since, until = bound_us(cohort.since), bound_us(cohort.until)
         priced = [BoundPrices.of(number, tariff, since, until) for number, tariff in enumerate(tariffs)]
-        scores = RunScores.of(wanted.scores) if wanted.scores else None
+        scores = RunScores.of(engine, wanted.scores, cohort.workspace) if wanted.scores else None
         columns = [column for prices in priced for column in prices.columns()]
         sums = [
             one
@@ -237,7 +237,7 @@ def cells(
     Raises:
         StoreUnavailable: the store does not answer.
     """
-    plan = _Plan.of(cohort, tariffs, wanted or Wanted())
+    plan = _Plan.of(engine, cohort, tariffs, wanted or Wanted())
     sql = _CELLS.replace("{sums}", ", ".join(plan.sums)).replace("{inner}", plan.inner)
     folded = folding.asked(engine, cohort, sql.replace("{source}", plan.source()), plan.parameters)
     rows = list(folded.found.rows())
@@ -333,7 +333,7 @@ def hourly(
     Raises:
         StoreUnavailable: the store does not answer.
     """
-    plan = _Plan.of(cohort, tariffs, wanted)
+    plan = _Plan.of(engine, cohort, tariffs, wanted)
     tasks = len({cell.task_id for cell in seen}) or 1
     tenants = len({cell.tenant_id for cell in seen}) or 1
     width, kept = _division(

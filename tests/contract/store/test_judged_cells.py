@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from flightdeck.judge.cells import BIN_BASE, MERGED_TENANTS, Cell, CellCost, Moments, merged
-from flightdeck.otel.runs import Finding
+from flightdeck.otel.runs import Finding, Run
+from flightdeck.otel.scores import Score
 from flightdeck.pricing.tariff import ALWAYS_SINCE_US, ALWAYS_UNTIL_US, PriceRow, Tariff
-from flightdeck.store import histograms
+from flightdeck.store import histograms, landing, scores
 from flightdeck.store.cells import Wanted, cells, hourly
 from flightdeck.store.client import Engine
 from flightdeck.store.cohort import CohortQuery
@@ -334,3 +335,34 @@ def test_findings_are_told_by_release_and_by_whether_they_are_open(engine: Engin
         replace_runs(engine, [traced(run(number), findings=(finding,))], now_us=NOON_US)
     found = findings(engine, cohort(*RELEASES, lag_s=3_600), "support")
     assert (found.incomplete, found.open, found.agent_mismatch) == ({"rel_c": 2}, {"rel_c": 1}, {"rel_c": 1})
+
+
+def test_scores_of_log_records_count_for_the_runs_of_their_traces(engine: Engine) -> None:
+    """By the span they name; else for the trace's earliest run; by the provider's id of a response."""
+    landing.prepare(engine)
+    early, late = run(1), replace_run(run(1), span_id=f"{2:016x}", timestamp_us=NOON_US + SECOND_US)
+    other = run(3, tenant_id="other")
+    replace_runs(engine, [traced(early, late), traced(other)], now_us=NOON_US)
+    trace, elsewhere = early.trace_id, f"{99:032x}"
+    said = [
+        Score(0, trace, early.span_id, "", "faith", 0.25, "", NOON_US),
+        Score(0, trace, late.span_id, "", "faith", None, "pass", NOON_US),
+        Score(0, trace, f"{77:016x}", "", "faith", 0.75, "", NOON_US + 1),
+        Score(0, other.trace_id, "", "", "faith", 0.5, "", NOON_US),
+        Score(0, other.trace_id, "", "", "tone", 9.0, "", NOON_US),
+        Score(0, elsewhere, "", "", "faith", 8.0, "", NOON_US),
+    ]
+    scores.add(engine, said)
+    found = cells(engine, cohort(), TARIFFS, Wanted(scores=("faith",)))
+    by_tenant = {cell.tenant_id: dict(cell.scores)["faith"] for cell in found.started}
+    # The first run has two scores, which count as their mean.
+    assert (by_tenant["acme"].n, by_tenant["acme"].total) == (2, 0.5 + 1.0)
+    assert (by_tenant["other"].n, by_tenant["other"].total) == (1, 0.5)
+    assert sum(cell.runs for cell in found.started) == 3
+    hours = hourly(engine, cohort(), TARIFFS, Wanted(scores=("faith",)), found.started)
+    assert sum(dict(cell.scores)["faith"].total for cell in hours.cells) == 2.0
+
+
+def replace_run(one: Run, **changes: Any) -> Run:
+    changed = replace(one, **changes)
+    return replace(changed, run_id=f"{changed.trace_id}-{changed.span_id}")
