@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check lint fmt types contracts generate current unit fault pythons bench web dist lock clean
+.PHONY: help setup demo serve test check lint fmt types contracts generate current unit fault pythons frameworks bench web dist lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ fault: setup ## kill, cut, fill, slow
 
 pythons: setup ## the light install and its tests on Python 3.11 to 3.14, as far as they can be had
 	@$(BIN)/python -m tests.pythons
+
+frameworks: setup ## agent frameworks against a scripted model, each in an environment of its own (half an hour)
+	@$(BIN)/python -m tests.frameworks
 
 bench: setup ## all benchmarks, with peers in the same run (minutes)
 	@$(BIN)/python -m benchmarks

