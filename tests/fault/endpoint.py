@@ -144,10 +144,11 @@ def end():
 
 
 def agent_environment(url: str, **env: str) -> dict[str, str]:
-    """The environment of an agent that reports to ``url``."""
+    """The environment of an agent that reports to ``url``; patient at its end, however busy this machine is."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("FLIGHTDECK_", "OTEL_"))}
     clean["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), clean.get("PYTHONPATH"))))
     own = {"FLIGHTDECK_URL": url, "FLIGHTDECK_RELEASE_ID": RELEASE["release_id"], "OTEL_LOGS_EXPORTER": "none"}
+    own["FLIGHTDECK_SHUTDOWN_S"] = "20"
     return {**clean, **own, **env}
 
 

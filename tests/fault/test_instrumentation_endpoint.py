@@ -99,7 +99,8 @@ def test_a_name_that_does_not_resolve_a_port_that_is_closed_an_address_that_is_n
 def test_an_agent_whose_endpoint_is_down_ends_at_once_or_within_two_seconds():
     """By default, the interpreter's own way."""
     begin = time.monotonic()
-    quiet = agent("answer('a')\nprint('answer')\nraise SystemExit(7)", agent_environment("http://127.0.0.1:1"))
+    dead = agent_environment("http://127.0.0.1:1", FLIGHTDECK_SHUTDOWN_S="")
+    quiet = agent("answer('a')\nprint('answer')\nraise SystemExit(7)", dead)
     dead_s = time.monotonic() - begin
     with endpoint() as server:
         begin = time.monotonic()
