@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flightdeck.cli.actor import actor_option
 from flightdeck.cli.connection import Api, api
 from flightdeck.cli.question import asked, body
 from flightdeck.cli.verdicts import EXIT_CODES, Reports, outputs, rendered, wants_evidence, write
@@ -55,9 +56,7 @@ class Length(click.ParamType[int]):
     help="How long to ask again while nothing is shown: 30m, 2h. It is judged sequentially then.",
 )
 @click.option("--interval", type=Length(1), default="1m", show_default=True, help="How long from one look to the next.")
-@click.option(
-    "--actor", default="unknown", envvar="FLIGHTDECK_ACTOR", show_envvar=True, help="Who you are, for the record."
-)
+@actor_option
 @outputs
 def gate(
     window: str,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from flightdeck.cli import examples
+from flightdeck.cli.actor import actor_option
 from flightdeck.cli.connection import api
 from flightdeck.cli.documents import document
 
@@ -27,9 +28,6 @@ def _scope(command: _Command) -> _Command:
     return command
 
 
-_ACTOR = click.option(
-    "--actor", default="unknown", envvar="FLIGHTDECK_ACTOR", show_envvar=True, help="Who you are, for the record."
-)
 _POLICY = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -45,7 +43,7 @@ def policy() -> None:
 @policy.command("set", epilog=examples.shown("A complete policy", examples.POLICY))
 @_POLICY
 @_scope
-@_ACTOR
+@actor_option
 def set_command(path: Path, agent: str | None, environment: str | None, actor: str) -> None:
     """Make the policy of a YAML file the active one, for all or as far as --agent and --env say.
 
@@ -61,7 +59,7 @@ def set_command(path: Path, agent: str | None, environment: str | None, actor: s
 
 @policy.command()
 @_scope
-@_ACTOR
+@actor_option
 def remove(agent: str | None, environment: str | None, actor: str) -> None:
     """Take a policy out of force, so that a wider one decides again. It stays in the history.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from flightdeck.cli import examples
+from flightdeck.cli.actor import actor_option
 from flightdeck.cli.connection import api
 from flightdeck.cli.documents import document
 from flightdeck.pricing.versions import STALE_DAYS, bundled_since
@@ -26,14 +27,15 @@ def pricing() -> None:
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--replace", is_flag=True, help="Replace the table of this provider and version if there is one.")
 @click.option("--reason", help="Why it is replaced; kept in the audit.")
-def import_command(path: Path, replace: bool, reason: str | None) -> None:
+@actor_option
+def import_command(path: Path, replace: bool, reason: str | None, actor: str) -> None:
     """Import the price table of a YAML file.
 
     \b
     Example:
       flightdeck pricing import openai-2026-11.yaml
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
-    body = {"table": document(path), "replace": replace, "reason": reason, "actor": "cli"}
+    body = {"table": document(path), "replace": replace, "reason": reason, "actor": actor}
     with api() as flightdeck:
         done = flightdeck.post("/v1/pricing", body)
     verb = "Replaced" if done["action"] == "replace" else "Imported"

@@ -9,21 +9,18 @@ from urllib.parse import quote
 
 import click
 
+from flightdeck.cli.actor import actor_option
 from flightdeck.cli.connection import Api, api
 from flightdeck.errors import Blocked
 
 PAGE = 500
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_ACTOR = click.option(
-    "--actor", default="unknown", envvar="FLIGHTDECK_ACTOR", show_envvar=True, help="Who you are, for the record."
-)
-
 
 def _wish(command: _Command) -> _Command:
     """The arguments of promote, promote-request and rollback."""
     for option in (
-        _ACTOR,
+        actor_option,
         click.option("--reason", required=True, help="Why, for the record."),
         click.option("--window", required=True, help="How far back the runs go that decide: 7d, 24h, 30m."),
         click.option("--env", "environment", required=True, help="Where the release goes live."),
@@ -85,7 +82,7 @@ def promote_request(release_id: str, environment: str, window: str, reason: str,
 @click.command("promote-confirm")
 @click.argument("request_id")
 @click.option("--approval-reason", required=True, help="Why it is approved, for the record.")
-@_ACTOR
+@actor_option
 def promote_confirm(request_id: str, approval_reason: str, actor: str) -> None:
     """Promote what a pending request asks for, if the policy still allows it.
 

@@ -13,6 +13,7 @@ from flightdeck.app import App
 from flightdeck.models import PricingTable
 from flightdeck.pricing import defaults
 from flightdeck.pricing.versions import means_defaults
+from flightdeck.server.actors import Actors
 from flightdeck.server.auth import may_write, readers
 
 
@@ -29,6 +30,7 @@ def router(app: App) -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["pricing"])
     may_read = Depends(readers(app.access))
+    actors = Actors(app.settings.server.trusted_proxies)
 
     @routes.get("/v1/pricing", dependencies=[may_read])
     def pricing(provider: str | None = None, pricing_version: str | None = None) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def router(app: App) -> APIRouter:
             now=datetime.now(UTC),
             replace=wanted.replace,
             reason=wanted.reason,
-            actor=wanted.actor,
+            actor=actors.of(request, wanted.actor),
         )
         table = wanted.table
         return {"provider": table.provider, "pricing_version": table.pricing_version, "action": action}

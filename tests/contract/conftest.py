@@ -75,8 +75,8 @@ def engine(open_engine: Callable[[], Engine]) -> Engine:
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, which is the current one; no settings in the environment."""
-    for name in [name for name in os.environ if name.startswith("FLIGHTDECK_")]:
+    """An empty folder, which is the current one; no settings in the environment, nor who runs the tests."""
+    for name in [name for name in os.environ if name.startswith("FLIGHTDECK_") or name in {"USER", "USERNAME"}]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -101,6 +101,22 @@ def test_promote_block_roll_back_and_the_history_of_it(releases):
     assert run("release", "history", "--env", "local").stdout.splitlines() == lines
 
 
+@pytest.mark.contract("C1.32")
+def test_who_acts_is_the_user_of_the_system_unless_it_is_said(releases, monkeypatch):
+    """As 1.3 took it; FLIGHTDECK_ACTOR and --actor are new."""
+    first, second, _ = releases
+    for variable, value in (("USERNAME", "w"), ("USER", "u"), ("FLIGHTDECK_ACTOR", "f")):
+        monkeypatch.setenv(variable, value)
+        assert act("promote", first if value == "u" else second, value).exit_code == 0
+    assert act("promote", first, "o", "--actor", "o").exit_code == 0
+    rows = [line.split("\t") for line in run("release", "history").stdout.splitlines() if not line.startswith("  ")]
+    assert [row[5] for row in rows] == ["actor=o", "actor=f", "actor=u", "actor=w"]
+    monkeypatch.setenv("USER", "")
+    monkeypatch.delenv("FLIGHTDECK_ACTOR")
+    assert act("promote", second, "empty is none").exit_code == 0
+    assert "\tactor=w\t" in run("release", "history").stdout.splitlines()[0]
+
+
 @pytest.mark.contract("C1.21")
 def test_a_rollback_to_what_was_live_is_never_blocked(releases):
     first, _, dear = releases

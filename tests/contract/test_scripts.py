@@ -133,6 +133,7 @@ def test_the_story_of_1_3_runs_in_a_shell(told: tuple[Path, str]) -> None:
     assert [line.split("\t")[0] for line in history] == ["rollback", "promote", "promote"]
 
 
+@pytest.mark.contract("C1.31")
 def test_the_story_prints_all_that_1_3_prints(told: tuple[Path, str], former: Former, tmp_path: Path) -> None:
     """Line by line and in order; only additions stand between, and the first promotion has the same words."""
     (tmp_path / "bin").mkdir()
