@@ -149,6 +149,9 @@ def folded(
         most_tasks: kept.
     """
     counted = cells if like is None else like
+    few_tenants = len({cell.tenant_id for cell in counted}) <= most_tenants
+    if few_tenants and len({cell.task_id for cell in counted}) <= most_tasks:
+        return merged(cells)
     tenants = _names(counted, lambda cell: cell.tenant_id, most_tenants)
     tasks = _names(counted, lambda cell: cell.task_id, most_tasks)
     return merged(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
+from operator import attrgetter
 from typing import Literal, Protocol
 
 from flightdeck.judge.cells import Bin, Cell
@@ -92,13 +93,14 @@ class Total:
     def of(cls, cells: Sequence[Cell], release_id: str, tariff: int) -> Total:
         """Of a release, under the tariff at this position."""
         own = [cell for cell in cells if cell.release_id == release_id]
+        spent = [cell.costs[tariff] for cell in own]
         return cls(
-            runs=sum(cell.runs for cell in own),
-            errors=sum(cell.errors for cell in own),
-            latencies=sum(cell.latencies for cell in own),
-            latency_ms=sum(cell.latency_total for cell in own),
-            unpriced=sum(cell.costs[tariff].unpriced for cell in own),
-            cost=sum(cell.costs[tariff].total for cell in own),
+            runs=sum(map(attrgetter("runs"), own)),
+            errors=sum(map(attrgetter("errors"), own)),
+            latencies=sum(map(attrgetter("latencies"), own)),
+            latency_ms=sum(map(attrgetter("latency_total"), own)),
+            unpriced=sum(map(attrgetter("unpriced"), spent)),
+            cost=sum(map(attrgetter("total"), spent)),
         )
 
     @property
