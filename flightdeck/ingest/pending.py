@@ -7,6 +7,7 @@ never pass the first landing of a trace that is not settled.
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from dataclasses import dataclass
 from itertools import count
 
@@ -56,6 +57,7 @@ class Pending:
         self._most = most
         self._traces: dict[TraceKey, Trace] = {}
         self._heap: list[tuple[int, int, TraceKey]] = []
+        self._done: deque[tuple[int, TraceKey]] = deque()  # when to forget which
         self._order = count()
         self._waiting = 0
 
@@ -71,9 +73,12 @@ class Pending:
     def touch(self, writer: int, touch: Touch, now_us: int) -> None:
         """Notes that a writer landed spans of a trace."""
         trace = self._get((touch.workspace, touch.trace_id), touch.last_us)
-        landed = dict(trace.landed)
-        landed[writer] = min(touch.first_us, landed.get(writer, touch.first_us))
-        trace.landed = tuple(landed.items())
+        if trace.landed:
+            landed = dict(trace.landed)
+            landed[writer] = min(touch.first_us, landed.get(writer, touch.first_us))
+            trace.landed = tuple(landed.items())
+        else:
+            trace.landed = ((writer, touch.first_us),)
         trace.last_us = max(trace.last_us, touch.last_us)
         trace.spans += touch.spans
         self._schedule(trace, self._after_last_try(trace, now_us))
@@ -95,12 +100,18 @@ class Pending:
                 self._waiting -= 1
                 found.append(trace)
                 spans += max(trace.spans, 1)
-            elif trace is not None and trace.forget_us == due_us:
-                del self._traces[key]
+        self._forget(now_us)
         return found
 
+    def _forget(self, now_us: int) -> None:
+        while self._done and self._done[0][0] <= now_us:
+            forget_us, key = self._done.popleft()
+            trace = self._traces.get(key)
+            if trace is not None and trace.forget_us == forget_us:
+                del self._traces[key]
+
     def next_us(self) -> int | None:
-        """When the next trace is due (or may be forgotten)."""
+        """When the next trace is due."""
         return self._heap[0][0] if self._heap else None
 
     def tried(self, trace: Trace, now_us: int, *, final: bool) -> None:
@@ -152,14 +163,11 @@ class Pending:
         self._waiting += trace.due_us is None
         trace.due_us = due_us
         trace.forget_us = None
-        self._push(trace, due_us)
+        heapq.heappush(self._heap, (due_us, next(self._order), trace.key))
 
     def _remember(self, trace: Trace) -> None:
         if len(self._traces) >= 2 * self._most:
             del self._traces[trace.key]
         else:
             trace.forget_us = trace.tried_us + self._settle_us
-            self._push(trace, trace.forget_us)
-
-    def _push(self, trace: Trace, at_us: int) -> None:
-        heapq.heappush(self._heap, (at_us, next(self._order), trace.key))
+            self._done.append((trace.forget_us, trace.key))

@@ -219,8 +219,11 @@ class Rounds:
         done: list[Trace] = []
         for trace in due:
             found = stored.get(trace.key)
-            landed = [span.landed_us for span in found or ()]
-            if not found or min(landed) < now - self._oldest_us:
+            if not found:
+                done.append(trace)
+                continue
+            landed = [span.landed_us for span in found]
+            if min(landed) < now - self._oldest_us:
                 done.append(trace)
                 continue
             trace.last_us = max(trace.last_us, *landed)

@@ -6,9 +6,9 @@ Rows come back column by column and become one :class:`~flightdeck.otel.spans.Sp
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 from flightdeck.otel.spans import SPAN_FIELDS, Column, Span
 from flightdeck.store import packed
@@ -29,8 +29,7 @@ MOST_SPANS = 10_001
 MOST_SPANS_OF_TRACE = 5 * MOST_SPANS
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(NamedTuple):
     """What one writer landed of a trace in a stretch of time. Times are Unix µs."""
 
     workspace: int
