@@ -117,7 +117,7 @@ def _whole_series(value: str) -> list[str]:
     return [
         "count()",
         f"sum(toUInt128({value}))",
-        f"sum(toUInt128({value}) * ({value}))",
+        f"sum(toUInt256({value}) * ({value}))",
         f"sum(toFloat64({value}) * toFloat64({value}) * toFloat64({value}))",
         f"max({value})",
         f"sum({log})",
@@ -287,7 +287,6 @@ def _odd(rows: Sequence[tuple[Any, ...]]) -> DataQuality:
 MOST_HOURLY = 20_000
 """Hourly cells that are aimed at: tenants are merged, and hours widened, until about so many are left."""
 _MOST_TAKEN = 200_000
-_LEAST_CLUSTERS = 20
 _HOUR_US = 3_600_000_000
 
 _HOURLY = """
@@ -364,8 +363,8 @@ def _division(hours: float, strata: int, tenants: int) -> tuple[int, int]:
     """How wide hours are, and how many tenants are kept apart."""
     for width, longest in ((1, 48), (3, 7 * 24), (6, 14 * 24), (12, 31 * 24), (24, float("inf"))):
         groups = strata * (hours / width + 1)
-        if (hours <= longest and groups * _LEAST_CLUSTERS <= 3 * MOST_HOURLY) or width == 24:
+        if (hours <= longest and groups * folding.LEAST_CLUSTERS <= 3 * MOST_HOURLY) or width == 24:
             break
     if groups * tenants <= MOST_HOURLY:
         return width, tenants
-    return width, max(_LEAST_CLUSTERS, int(MOST_HOURLY / groups))
+    return width, max(folding.LEAST_CLUSTERS, int(MOST_HOURLY / groups))

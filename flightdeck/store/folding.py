@@ -18,6 +18,9 @@ from flightdeck.store.cohort import CohortQuery, final_settings
 MOST_CELLS = 120_000
 """Groups up to which an answer is taken as it is: 1,000 tenants and 50 tasks of two releases make 100,000."""
 
+LEAST_CLUSTERS = 20
+"""Clusters that tenants are merged into at least."""
+
 PLAIN = {"task": "runs.task_id", "tenant": "runs.tenant_id"}
 """Tasks and tenants under their own names."""
 
@@ -62,6 +65,8 @@ class Folded:
 def asked(engine: Engine, cohort: CohortQuery, sql: str, parameters: Mapping[str, Any]) -> Folded:
     """Asks for groups by task and tenant as they are; where there are too many, once more with the smaller ones merged.
 
+    Where many tenants with many tasks each are still too many, all tenants are merged into fewer clusters.
+
     Raises:
         StoreUnavailable: the store does not answer.
     """
@@ -72,7 +77,10 @@ def asked(engine: Engine, cohort: CohortQuery, sql: str, parameters: Mapping[str
     tasks, tenants = set(found.column("task_id")), set(found.column("tenant_id"))
     if len(found) < MOST_CELLS and len(tasks) <= MOST_TASKS and len(tenants) <= MOST_TENANTS:
         return Folded(found)
-    folded = engine.query(filled(sql, cohort, FOLDED), bound, settings)
+    folded = engine.query(filled(sql, cohort, FOLDED) + f"LIMIT {MOST_CELLS + 1}", bound, {**settings, **few})
+    if len(folded) >= MOST_CELLS:
+        kept = max(LEAST_CLUSTERS, MOST_CELLS // (len(cohort.release_ids) * (MOST_TASKS + 1)))
+        folded = engine.query(filled(sql, cohort, {**FOLDED, "tenant": clusters(kept)}), bound, settings)
     return Folded(folded, *_merged(engine, cohort, set(folded.column("task_id")), set(folded.column("tenant_id"))))
 
 

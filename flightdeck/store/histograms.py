@@ -15,7 +15,6 @@ MOST_TASKS = 20
 MOST_BINS = 100_000
 """Bins that are aimed at: tenants are merged until about so many are left."""
 _BINS = 150
-_LEAST_CLUSTERS = 20
 
 _HISTOGRAM = """
 SELECT
@@ -58,7 +57,7 @@ def histogram(
     divided = by_task and 1 < len(tasks) <= MOST_TASKS and OTHER_TASK not in tasks
     tenants = len({cell.tenant_id for cell in seen}) or 1
     strata = len(cohort.release_ids) * (len(tasks) if divided else 1)
-    kept = max(_LEAST_CLUSTERS, MOST_BINS // (strata * _BINS))
+    kept = max(folding.LEAST_CLUSTERS, MOST_BINS // (strata * _BINS))
     names = {
         "tenant": "''" if not by_tenant else folding.PLAIN["tenant"] if tenants <= kept else folding.clusters(kept),
         "task": folding.PLAIN["task"] if divided else "''",

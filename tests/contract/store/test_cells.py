@@ -28,6 +28,7 @@ from flightdeck.judge.cells import (
 from flightdeck.models import RunEvent
 from flightdeck.otel.calls import ModelUsage
 from flightdeck.pricing.tariff import ALWAYS_SINCE_US, ALWAYS_UNTIL_US, MAX_PRICE_PICO, PriceRow, Tariff, UsageKey
+from flightdeck.store import folding
 from flightdeck.store.cells import cells as both_cells
 from flightdeck.store.cells import usage_keys
 from flightdeck.store.client import Engine
@@ -434,6 +435,23 @@ class TestBounds:
         bins = histogram(engine, asked, "latency_ms", by_tenant=True)
         assert sum(one.runs for one in bins) == len(made)
         assert len({one.tenant_id for one in bins}) <= MOST_TENANTS
+
+    def test_many_tenants_of_many_tasks_are_merged_further(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However they are spread: 40 tenants of 5 tasks each, where 100 cells are the most."""
+        made = [
+            run(number + 1, tenant_id=f"t{number % 40}", task_id=f"k{number // 40}", latency_ms=number)
+            for number in range(200)
+        ]
+        replace(engine, [traced(one) for one in made], now_us=NOON_US)
+        monkeypatch.setattr(folding, "MOST_CELLS", 100)
+        found = both_cells(engine, cohort())
+        assert len(found.started) <= 5 * folding.LEAST_CLUSTERS
+        assert found.other_tenants == 40
+        assert all(cell.tenant_id.startswith(MERGED_TENANTS) for cell in found.started)
+        assert {cell.task_id for cell in found.started} == {f"k{number}" for number in range(5)}
+        assert summed(cells(engine, cohort(), [Tariff("t", [price()])]))["latency"] == sum(range(200))
 
     def test_as_many_as_the_bounds_allow_keep_their_names(self, engine: Engine) -> None:
         made = [run(number + 1, tenant_id=f"t{number}") for number in range(MOST_TENANTS)]
