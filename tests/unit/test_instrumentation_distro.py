@@ -119,6 +119,14 @@ def test_content_stays_home_unless_the_user_asks_for_it():
     assert environ["OPENINFERENCE_HIDE_INPUTS"] == environ["OPENINFERENCE_HIDE_OUTPUTS"] == "true"
 
 
+def test_strands_redacts_unless_the_user_says_what_it_may_tell():
+    name = "OTEL_SEMCONV_STABILITY_OPT_IN"
+    assert defaults()[name] == "gen_ai_unredacted_attributes="
+    assert defaults(**{name: "http"})[name] == "http,gen_ai_unredacted_attributes="
+    chosen = "gen_ai_unredacted_attributes=gen_ai.output.*"
+    assert defaults(**{name: chosen})[name] == chosen
+
+
 def test_the_detector_says_who_the_agent_is(monkeypatch):
     for name, value in IDENTITY.items():
         monkeypatch.setenv(name, value)

@@ -37,6 +37,10 @@ CONTENT_STAYS_HOME: Mapping[str, str] = {
 }
 """The switch that each instrumentation has for prompts, completions and tool arguments, turned to *not captured*."""
 
+OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
+REDACTED = "gen_ai_unredacted_attributes="
+"""Strands Agents' switch, one word in a list of others': which messages and arguments it may tell (none)."""
+
 
 def set_defaults(environ: MutableMapping[str, str]) -> None:
     """Fills in the variables that the user did not set.
@@ -54,6 +58,9 @@ def set_defaults(environ: MutableMapping[str, str]) -> None:
         environ[DETECTORS] = ",".join(["flightdeck", *(detectors or ["otel"])])
     for switch, value in CONTENT_STAYS_HOME.items():
         environ.setdefault(switch, value)
+    opted = environ.get(OPT_IN, "")
+    if REDACTED not in opted:
+        environ[OPT_IN] = ",".join(filter(None, (opted, REDACTED)))
     chosen = any(environ.get(name) for name in ENDPOINTS)
     over_grpc = any(environ.get(name, "").strip() == "grpc" for name in PROTOCOLS)
     if settings.url and not chosen and not over_grpc:
