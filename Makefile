@@ -88,7 +88,7 @@ dist: setup ## wheel and sdist in dist/
 
 lock: .venv/.uv ## resolve the lock files anew
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml --extra dev --group dev -o requirements/dev.txt
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --constraints requirements/dev.txt pyproject.toml --constraints requirements/dev.txt --extra server --extra postgres -o requirements/server.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml --constraints requirements/dev.txt --extra server --extra postgres -o requirements/server.txt
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --constraints requirements/dev.txt --group build -o requirements/build.txt
 
 clean: ## forget the environment and all caches
