@@ -49,6 +49,10 @@ class Releases(Caller[Answer, Export]):
         """Provider and version of every imported table, and the version of the default prices."""
         return self._json(calls.get("/v1/pricing/versions"))
 
+    def list_pricing_imports(self, *, limit: int = 50) -> Answer:
+        """The record of imports, newest first."""
+        return self._json(calls.get("/v1/pricing/imports", limit=limit))
+
     def import_pricing(
         self, *, table: dict[str, Any], replace: bool = False, reason: str | None = None, actor: str = "sdk"
     ) -> Answer:

@@ -1,20 +1,22 @@
-"""Routes over pricing tables: list, import."""
+"""Routes over pricing tables: list, import, and the record of imports."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
 from flightdeck.app import App
-from flightdeck.models import PricingTable
+from flightdeck.models import Moment, PricingTable
 from flightdeck.pricing import defaults
 from flightdeck.pricing.versions import means_defaults
 from flightdeck.server.actors import Actors
 from flightdeck.server.auth import may_write, readers
+
+MOST_IMPORTS = 500
 
 
 class Import(BaseModel):
@@ -24,6 +26,27 @@ class Import(BaseModel):
     replace: bool = False
     reason: str | None = None
     actor: str = "http"
+
+
+class Imported(BaseModel):
+    """An import on record; ``old`` is null unless it replaced a table, ``checksum`` is the SHA-256 of ``new``."""
+
+    import_id: str
+    action: Literal["insert", "replace"]
+    provider: str
+    pricing_version: str
+    actor: str
+    reason: str | None
+    old: PricingTable | None
+    new: PricingTable
+    checksum: str
+    created_at: Moment
+
+
+class Imports(BaseModel):
+    """The answer of ``GET /v1/pricing/imports``."""
+
+    imports: list[Imported]
 
 
 def router(app: App) -> APIRouter:
@@ -54,6 +77,13 @@ def router(app: App) -> APIRouter:
             {"provider": provider, "pricing_version": version} for provider, version in app.ledger().pricing.versions()
         ]
         return {"versions": imported, "default_version": defaults.version()}
+
+    @routes.get("/v1/pricing/imports", dependencies=[may_read])
+    def imports(limit: Annotated[int, Query(ge=1, le=MOST_IMPORTS)] = 50) -> Imports:
+        """The record of imports, newest first: who imported which table, why, and what it replaced."""
+        return Imports(
+            imports=[Imported.model_validate(one._asdict()) for one in app.ledger().pricing.imports(limit=limit)]
+        )
 
     @routes.post("/v1/pricing")
     def import_pricing(wanted: Import, request: Request) -> dict[str, str]:

@@ -81,6 +81,22 @@ def test_a_table_is_imported_once_and_replaced_only_with_a_reason(api):
     assert api.get("/v1/pricing", params={"provider": "nobody"}).json() == {"tables": []}
 
 
+@pytest.mark.contract("C3.14")
+def test_the_record_of_imports_says_who_why_and_what_was_replaced(api):
+    table = {**TABLE, "pricing_version": "p8"}
+    dearer = {**table, "entries": [{**TABLE["entries"][0], "input_usd_per_1k_tokens": 3}]}
+    api.post("/v1/pricing", json={"table": table, "actor": "ada"})
+    api.post("/v1/pricing", json={"table": dearer, "replace": True, "reason": "new list", "actor": "bob"})
+    replaced, inserted = api.get("/v1/pricing/imports", params={"limit": 2}).json()["imports"]
+    assert re.fullmatch(r"pim_[0-9a-f]{12}", replaced["import_id"])
+    assert (inserted["action"], inserted["actor"], inserted["reason"], inserted["old"]) == ("insert", "ada", None, None)
+    assert (replaced["action"], replaced["actor"], replaced["reason"]) == ("replace", "bob", "new list")
+    assert replaced["old"] == inserted["new"]
+    assert replaced["new"]["entries"][0]["input_usd_per_1k_tokens"] == 3.0
+    assert inserted["created_at"] < replaced["created_at"]
+    assert api.get("/v1/pricing/imports", params={"limit": 501}).status_code == 422
+
+
 @pytest.mark.contract("C2.34")
 def test_the_policy_that_was_set_is_the_active_one(api):
     assert api.put("/v1/policy", json={"policy_id": "mine", "max_latency_ms": 5}).json()["policy_id"] == "mine"

@@ -10,6 +10,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import psycopg
@@ -237,6 +239,31 @@ def _compare(old: Old, agent: str) -> None:
     if not cause:
         for name, value in theirs["metrics"].items():
             assert ours["metrics"][name] == pytest.approx(value, rel=EXACT, abs=EXACT), name
+
+
+MONEY = {
+    "m1": {"input": Decimal("0.0025"), "cached": Decimal("0.00125"), "output": Decimal("0.01")},
+    "m2": {"input": Decimal("0.000333"), "cached": Decimal("0.000333"), "output": Decimal("0.00077")},
+}
+"""USD per 1,000 tokens, as the imported table has them; m2 has no price of its own for cached tokens."""
+
+
+@pytest.mark.contract("C6.04")
+def test_the_money_is_that_of_the_imported_events_to_the_last_bit(old: Old, imported: str) -> None:
+    """Exported again, every token in one bucket, summed up as decimals, divided once."""
+    pair = old.releases["cached"]
+    metrics = json.loads(run("release", "diff", *pair, "--window", "7d", "--output", "json").output)["metrics"]
+    for side, release_id in zip(("baseline", "candidate"), pair, strict=True):
+        exported = run("runs", "export", release_id, "--window", "7d").stdout.splitlines()
+        assert len(exported) > 300
+        total = Decimal()
+        for line in exported:
+            (row,) = json.loads(line)["usage"]["models"]
+            price = MONEY[row["model"]]
+            fresh = row["input_tokens"] - row["cached_input_tokens"]
+            total += fresh * price["input"] + row["cached_input_tokens"] * price["cached"]
+            total += row["output_tokens"] * price["output"]
+        assert metrics[f"{side}_cost_per_run_usd"] == float(Fraction(total) / 1000 / len(exported))
 
 
 def test_what_1_3_could_not_compare_can_be_compared(old: Old, imported: str) -> None:

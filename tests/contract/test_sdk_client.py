@@ -149,6 +149,7 @@ ADDED = [
     ),
     ("list_pricing", {"provider": "p"}, ("GET", "/v1/pricing?provider=p", None)),
     ("list_pricing_versions", {}, ("GET", "/v1/pricing/versions", None)),
+    ("list_pricing_imports", {"limit": 3}, ("GET", "/v1/pricing/imports?limit=3", None)),
     (
         "import_pricing",
         {"table": {"x": 1}, "replace": True, "reason": "why"},

@@ -245,6 +245,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/pricing/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Imports
+         * @description The record of imports, newest first: who imported which table, why, and what it replaced.
+         */
+        get: operations["imports_v1_pricing_imports_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/policies": {
         parameters: {
             query?: never;
@@ -1394,6 +1414,44 @@ export interface components {
              * @default http
              */
             actor?: string;
+        };
+        /**
+         * Imported
+         * @description An import on record; ``old`` is null unless it replaced a table, ``checksum`` is the SHA-256 of ``new``.
+         */
+        Imported: {
+            /** Import Id */
+            import_id: string;
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "insert" | "replace";
+            /** Provider */
+            provider: string;
+            /** Pricing Version */
+            pricing_version: string;
+            /** Actor */
+            actor: string;
+            /** Reason */
+            reason: string | null;
+            old: components["schemas"]["PricingTable"] | null;
+            new: components["schemas"]["PricingTable"];
+            /** Checksum */
+            checksum: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * Imports
+         * @description The answer of ``GET /v1/pricing/imports``.
+         */
+        Imports: {
+            /** Imports */
+            imports: components["schemas"]["Imported"][];
         };
         /**
          * Ingested
@@ -3255,6 +3313,37 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+        };
+    };
+    imports_v1_pricing_imports_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Imports"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
