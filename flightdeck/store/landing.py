@@ -15,10 +15,12 @@ from functools import cache
 from pathlib import Path
 
 from flightdeck.otel import semconv
-from flightdeck.otel.spans import SPAN_FIELDS, Column
+from flightdeck.otel.spans import SPAN_FIELDS, Column, Mapper
+from flightdeck.store import exports
 from flightdeck.store.client import Engine
 from flightdeck.store.lookup import SORTS
 from flightdeck.store.mapping import select
+from flightdeck.store.readers import NONE
 
 MIB = 1024 * 1024
 
@@ -40,13 +42,16 @@ _TYPES: dict[Column, str] = {
 
 _SPANS = """
 CREATE TABLE IF NOT EXISTS {table} (
-    workspace UInt32, writer UInt64, {columns}, version UInt128
+    workspace UInt32, writer UInt64, {columns}, version {version}
 ) ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMMDD(toDateTime(intDiv(landed_us, 1000000), 'UTC'))
 ORDER BY (workspace, trace_id, span_id)
 TTL {ttl}
 SETTINGS index_granularity = 1024, ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1
 """
+# Of versions of one span the latest end wins, then the larger hash of what is stored of it. The table's own default, so
+# that it is the same whichever way a span comes in.
+_VERSION = "UInt128 DEFAULT bitShiftLeft(toUInt128(end_ns), 64) + cityHash64({hashed}) COMMENT '{mark}'"
 _TTL = "toDateTime(intDiv(landed_us, 1000000), 'UTC') + INTERVAL {days} DAY"
 
 _SORT = ", ".join(f"'{name}' = {number}" for name, number in (("none", 0), *SORTS.items()))
@@ -63,6 +68,12 @@ _LANDING = f"""(
             events Nested(name String, attributes Nested(key String, value Tuple(string_value String)))))))
 ENGINE = Null"""
 
+
+SMALL_BYTES = 256 * 1024
+"""Batches up to here are mapped in this process (``store/exports.py``)."""
+
+_ANY_DAYS = {"max_partitions_per_insert_block": 0}
+_INSERTED = ", ".join(("workspace", "writer", *(name for name, _ in SPAN_FIELDS)))
 
 # How much of an insert is gathered before it is written. With the engine's own sizes (a million rows, 256 MB) a batch
 # of many small spans would be held whole, in more memory than an embedded one may have. Bounding what is read at a time
@@ -84,10 +95,15 @@ _PLANNING = {
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """A way in for spans that is ready; made by :func:`prepare`."""
+    """A way in for spans that is ready; made by :func:`prepare`.
+
+    Batches of up to ``small_bytes`` are mapped in this process, larger ones by the engine.
+    """
 
     engine: Engine
     table: str
+    mapper: Mapper
+    small_bytes: int = SMALL_BYTES
 
     def land(self, batch: bytes) -> None:
         """Stores the spans of length-delimited export requests, each with its suffix; returns when they are stored.
@@ -98,6 +114,9 @@ class Landing:
             Invalid: a request in the batch can't be read; which one is not known.
             StoreUnavailable: the store's fault; the same batch may pass later.
         """
+        if len(batch) <= self.small_bytes and (columns := exports.columns(batch, self.mapper)):
+            self.engine.insert(f"{SPANS} ({_INSERTED})", columns, fmt="Native", settings=_ANY_DAYS)
+            return
         self.engine.insert(
             self.table,
             batch,
@@ -107,7 +126,7 @@ class Landing:
                 "format_schema_message_name": _MESSAGE,
                 "input_format_protobuf_oneof_presence": 1,
                 **_BLOCKS,
-                "max_partitions_per_insert_block": 0,
+                **_ANY_DAYS,
                 **_PLANNING,
             },
         )
@@ -151,17 +170,24 @@ def prepare(
     engine.command(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {table}_view TO {SPANS} AS {select(table, rows)}")
     if engine.embedded:
         _drop_others(engine, table)
-    return Landing(engine, table)
+    return Landing(engine, table, Mapper(rows))
 
 
 def _make_spans(engine: Engine, retention_days: int) -> None:
     columns = {name: _TYPES[column] for name, column in SPAN_FIELDS}
     ttl = _TTL.format(days=retention_days)
+    nullable = {name for name, type_ in columns.items() if "Nullable" in type_}
+    named = (name for name in columns if name != "landed_us")
+    hashed = ", ".join(f"ifNull({name}, {NONE})" if name in nullable else name for name in named)
+    mark = hashlib.sha256(hashed.encode()).hexdigest()[:12]
+    version = _VERSION.format(hashed=hashed, mark=mark)
     listed = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
-    engine.command(_SPANS.format(table=SPANS, columns=listed, ttl=ttl))
+    engine.command(_SPANS.format(table=SPANS, columns=listed, version=version, ttl=ttl))
     described = engine.query(f"DESCRIBE TABLE {SPANS}")
     for name in columns.keys() - set(described.column("name")):
         engine.command(f"ALTER TABLE {SPANS} ADD COLUMN IF NOT EXISTS {name} {columns[name]}")
+    if mark not in described.column("comment"):
+        engine.command(f"ALTER TABLE {SPANS} MODIFY COLUMN version {version}")
     _keep(engine, SPANS, ttl, retention_days)
     _keep(engine, "findings", f"written + INTERVAL {retention_days} DAY", retention_days)
 

@@ -40,7 +40,7 @@ class Fields:
         yield [f"arraySort(x -> x.1, arrayFilter(x -> if(x.2 != '', 1, x.3 >= 0), arrayConcat({found}))) AS found"]
         field = f"arrayMap(x -> toUInt8(bitShiftRight(x, {ORDER_BITS + ROW_BITS})), found.1)"
         yield [f"{field} AS f", "found.2 AS t", "found.3 AS n"]
-        yield [*(f"{_value(field)} AS {field.name}" for field in semconv.FIELDS), f"{_VERSION} AS version"]
+        yield [f"{_value(field)} AS {field.name}" for field in semconv.FIELDS]
 
 
 def _value(field: Field) -> str:
@@ -62,11 +62,6 @@ def _first(field: Field) -> str:
     return f"indexOf(f, {field_number(field)})"
 
 
-# Of versions of one span the latest end wins, then the larger hash of what is stored of it.
-_HASHED = "name, scope, parent_id, remote, start_ns, status, f, t, n"
-_VERSION = f"bitShiftLeft(toUInt128(end_ns), 64) + cityHash64({_HASHED})"
-
-
 def _cut(text: str, length: int) -> str:
     return f"substringUTF8({text}, 1, {length})"
 
@@ -85,7 +80,7 @@ def select(source: str, table: Sequence[Row]) -> str:
             ["scoped.scope.name AS scope_name", "arrayJoin(scoped.spans) AS span"],
             *fields.span_steps(),
         ],
-        ["workspace", "landed_us", "writer", *columns, "version"],
+        ["workspace", "landed_us", "writer", *columns],
     )
     return f"{query} WHERE multiIf(trace_id = toFixedString('', 16), 0, span_id = toFixedString('', 8), 0, 1)"
 
