@@ -13,10 +13,10 @@ from flightdeck import __version__
 from flightdeck.app import App, build
 from flightdeck.otel.receiver import http as otlp
 from flightdeck.server import (
+    description,
     diff,
     errors,
     events,
-    examples,
     looks,
     page,
     policy,
@@ -76,7 +76,7 @@ def api_for(app: App, *, instance: str) -> FastAPI:
     limits = {"max_bytes": protocol.max_bytes} if protocol is not None else {}
     api.include_router(otlp.router(app.receiver, **limits))
     page.install(api)
-    examples.install(api)
+    description.install(api)
     api.add_middleware(Shortcut, handlers={("POST", events.PATH): ingest})
     api.add_middleware(Envelope, access=app.access, version=__version__, instance=instance, bounds=Bounds())
     return api

@@ -254,6 +254,12 @@ def test_every_route_in_the_description_says_what_it_does(description):
         assert operation["responses"]
 
 
+def test_the_description_names_the_token(description):
+    assert description["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert description["security"] == [{"token": []}, {}], "or none, on the server's machine"
+    assert description["paths"]["/health"]["get"]["security"] == []
+
+
 @pytest.mark.contract("C2.35")
 def test_every_body_in_the_description_has_an_example_that_fits(api, description):
     """Posted as it stands: whatever the answer is about, it is not about the body's form."""

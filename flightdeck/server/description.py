@@ -1,4 +1,7 @@
-"""An example of every JSON body, for the description of the API: ``/docs`` fills its forms with them."""
+"""What the description of the API gains: an example of every JSON body, and the token.
+
+``/docs`` fills its forms with the examples, and asks for the token under "Authorize".
+"""
 
 from __future__ import annotations
 
@@ -80,8 +83,15 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 """By method and path."""
 
 
+TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "FLIGHTDECK_LOCAL_API_TOKEN of the server. Where none is set, callers on its machine need none.",
+}
+
+
 def install(api: FastAPI) -> None:
-    """Adds the examples to an application's description."""
+    """Adds examples and token to an application's description."""
     describe = api.openapi
 
     def described() -> dict[str, Any]:
@@ -89,6 +99,9 @@ def install(api: FastAPI) -> None:
         for (method, path), example in BODIES.items():
             body = document["paths"][path][method]["requestBody"]["content"]["application/json"]
             body["example"] = example
+        document["components"]["securitySchemes"] = {"token": TOKEN}
+        document["security"] = [{"token": []}, {}]
+        document["paths"]["/health"]["get"]["security"] = []
         return document
 
     api.openapi = described  # type: ignore[method-assign] # FastAPI's own way to extend it
