@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from inspect import signature
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+from opentelemetry.sdk._configuration import _initialize_components, _OTelSDKConfigurator
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 
@@ -48,7 +49,10 @@ class FlightDeckConfigurator(_OTelSDKConfigurator):
             kwargs.clear()  # the SDK would only warn that it takes none
         else:
             kwargs.setdefault("export_span_processor", processor_for)
-            kwargs.setdefault("export_log_record_processor", PromptLogs)
+            if (
+                "export_log_record_processor" in signature(_initialize_components).parameters
+            ):  # not in the oldest SDK that we take
+                kwargs.setdefault("export_log_record_processor", PromptLogs)
         super()._configure(**kwargs)  # type: ignore[no-untyped-call]
         provider = trace.get_tracer_provider()
         if isinstance(provider, TracerProvider):

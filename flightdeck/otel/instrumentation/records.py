@@ -112,7 +112,8 @@ def score(name: str, value: float | None = None, *, label: str = "", run_id: str
         own_log.warn(f"score {name!r} dropped: it is outside of any run; give run_id")
         return
     scores = get_logger_provider().get_logger("flightdeck.otel")
-    if not scores.enabled(context=where, event_name=EVALUATION_RESULT):
+    enabled = getattr(scores, "enabled", None)  # younger than the oldest SDK that we take
+    if enabled is not None and not enabled(context=where, event_name=EVALUATION_RESULT):
         own_log.warn(f"score {name!r} dropped: no exporter for OTLP logs is set up")
         return
     attributes: dict[str, str | float] = {"gen_ai.evaluation.name": name}
