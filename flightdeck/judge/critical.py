@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from flightdeck.judge.special import ndtr, ndtri, stdtr, stdtrit
 
 
 def normal_quantile(p: float) -> float:

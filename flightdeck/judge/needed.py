@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import chdtri
-
 from flightdeck.judge.comparison import Variance
 from flightdeck.judge.critical import Critical, normal_quantile
 from flightdeck.judge.outcome import Outcome
+from flightdeck.judge.special import chdtri
 from flightdeck.models.verdict import RunsNeeded
 
 _HALVINGS = 200

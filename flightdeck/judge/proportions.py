@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scipy.special import betaincinv
+from flightdeck.judge.special import betaincinv
 
 _HALVINGS = 200
 _TINY = 1e-300

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv, ndtr
 
 from flightdeck.judge.cells import BIN_BASE, Bin
 from flightdeck.judge.comparison import Comparison, Variance, compare
@@ -20,6 +19,7 @@ from flightdeck.judge.critical import Critical, normal_quantile
 from flightdeck.judge.outcome import Limits, Outcome, Test
 from flightdeck.judge.rules import Rules
 from flightdeck.judge.series import BASELINE, CANDIDATE, Floats, Frame, Indices, Series
+from flightdeck.judge.special import betaincinv, ndtr
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 _MOST_CORRELATION = 0.95

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from scipy.special import chdtrc
-
 from flightdeck.judge.evidence import Arm, Evidence
 from flightdeck.judge.guardrails import SIDES
+from flightdeck.judge.special import chdtrc
 from flightdeck.models import Policy
 from flightdeck.models.statistics import Statistics
 
