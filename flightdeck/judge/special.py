@@ -1,7 +1,7 @@
 # ruff: noqa: ANN401 (SciPy has no types)
 """SciPy's special functions, loaded when one is first asked for: a server that has no diff to judge does without.
 
-They cost 25 MB and a fifth of a second. Each takes and returns what SciPy's function of the same name does, numbers or arrays.
+They cost 25 MB and a fifth of a second. Each does what SciPy's function of the same name does, to numbers or arrays.
 """
 
 from __future__ import annotations
