@@ -29,12 +29,10 @@ from flightdeck.pricing.tariff import (
     PriceRow,
     UsageKey,
 )
+from flightdeck.pricing.versions import VERSION_PREFIX
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
-
-VERSION_PREFIX = "genai-prices-"
-"""A release that refers to a pricing version of this form, and nobody imported it, is priced by the defaults."""
 
 REMEMBERED = 4_096
 """Models whose rows are kept in memory; names come from telemetry, so there may be any number of them."""

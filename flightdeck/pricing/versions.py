@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from flightdeck.pricing.defaults import VERSION_PREFIX
+VERSION_PREFIX = "genai-prices-"
+"""A release that refers to a pricing version of this form, and nobody imported it, is priced by the defaults."""
 
 STALE_DAYS = 90
 """Days after which the prices of a bundled table are called old."""
