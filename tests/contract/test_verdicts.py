@@ -191,6 +191,29 @@ def test_a_verdict_is_of_runs_that_started_in_the_window_1_3s_figures_of_those_t
     assert 100 < found["verdict"]["metrics"][0]["n_candidate"] < 500
 
 
+def hours_ago(first: float, last: float) -> dict[str, str]:
+    now = datetime.now(UTC)
+    return {"since": (now - timedelta(hours=first)).isoformat(), "until": (now - timedelta(hours=last)).isoformat()}
+
+
+def test_windows_of_their_own_are_judged_and_told_apart(canary):
+    """Yesterday's release against today's: no test can tell them from their days, and the verdict says so."""
+    apart = {"baseline_window": hours_ago(10, 5), "candidate_window": hours_ago(5, 0)}
+    verdict = canary.verdict(canary.same, **apart)
+    assert verdict.time.hour_status == "disjoint"
+    assert "windows_disjoint" in {warning.code for warning in verdict.warnings}
+    assert verdict.time.windows.baseline.until <= verdict.time.windows.candidate.since
+    assert all(200 < one.n_baseline < 400 and 200 < one.n_candidate < 400 for one in verdict.metrics)
+    required = LENIENT | {"statistics": STATISTICS | {"require_concurrent": True}}
+    strict = canary.verdict(canary.same, policy=required, **apart)
+    assert strict.status == "INCONCLUSIVE"
+    assert "windows_disjoint" in {reason.code for reason in strict.reasons}
+    overlapping = canary.verdict(
+        canary.same, baseline_window=hours_ago(8, 0), candidate_window=hours_ago(7, 0), include_evidence=True
+    )
+    assert overlapping.time.hour_status == "confirmed"
+
+
 # --- judged again ---
 
 
