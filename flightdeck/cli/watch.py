@@ -17,6 +17,7 @@ import click
 from flightdeck.cli.connection import Api, api
 from flightdeck.errors import Retryable
 from flightdeck.judge.quantities import duration, more_runs
+from flightdeck.models.verdict import RunsNeeded
 
 PATIENCE_S = 120
 """How long a server that has answered before may be away during the wait."""
@@ -140,14 +141,8 @@ def _waiting(answer: Answer, pause: float, left: float) -> str:
 
 
 def _missing(verdict: dict[str, Any], left: float) -> str:
-    from flightdeck.models.verdict import RunsNeeded
-
     needed = RunsNeeded.model_validate(verdict["runs_needed"] or {})
-    if needed.limited_by is not None:
-        return {"tenants": "more tenants are needed", "effect": "no number of runs will pass at this effect"}[
-            needed.limited_by
-        ]
-    if needed.baseline is None or needed.candidate is None:
+    if needed == RunsNeeded():
         return ""
     if needed.hours is None:
         return more_runs(needed)

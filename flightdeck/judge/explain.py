@@ -22,6 +22,12 @@ _PROBLEMS = {
     "few_clusters": "too few tenants in the tasks that both releases have",
 }
 
+_UNDECIDED = {
+    None: "needs_more_runs",
+    "tenants": "needs_more_tenants",
+    "effect": "will_not_pass_at_this_effect",
+}
+
 
 def explain(together: Together, evidence: Evidence, statistics: Statistics) -> None:
     """Writes the reasons, the smallest harm that would be found, and the runs needed of every guardrail."""
@@ -74,13 +80,8 @@ def _problem(own: Assessment, statistics: Statistics) -> str:
 
 def _undecided(one: Decided) -> None:
     found = words.effect(one.own)
-    if one.needed.limited_by == "effect":
-        code, why = "will_not_pass_at_this_effect", "more runs would not make it pass at this effect"
-    elif one.needed.limited_by == "tenants":
-        code, why = "needs_more_tenants", "tenants differ so much that more runs of the same would not decide it"
-    else:
-        code, why = "needs_more_runs", quantities.more_runs(one.needed)
-    one.because(code, f"{one.own.name} {found}: {why}")
+    code = _UNDECIDED[one.needed.limited_by]
+    one.because(code, f"{one.own.name} {found}: {quantities.more_runs(one.needed)}")
 
 
 def worse_within(decided: Sequence[Decided]) -> list[tuple[str, str]]:

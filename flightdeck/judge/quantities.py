@@ -17,6 +17,10 @@ _UNITS = {
 }
 POINTS = "percentage points"
 """The unit of a difference of shares."""
+_NO_NUMBER = {
+    "tenants": "needs more tenants, not more runs of these",
+    "effect": "no number of runs would pass at this effect",
+}
 
 
 def unit(metric: str) -> str:
@@ -58,7 +62,15 @@ def range_of(low: float | None, high: float | None, of: str) -> str:
 
 
 def more_runs(needed: RunsNeeded) -> str:
-    """How far a decision is."""
+    """How far a decision is, or why more runs would not bring it.
+
+    >>> more_runs(RunsNeeded(baseline=900, candidate=1200, hours=2.5))
+    'needs about 900 more runs of the baseline and 1,200 of the candidate, in about 2.5 hours at this rate'
+    >>> more_runs(RunsNeeded(limited_by="effect"))
+    'no number of runs would pass at this effect'
+    """
+    if needed.limited_by is not None:
+        return _NO_NUMBER[needed.limited_by]
     if needed.baseline is None or needed.candidate is None:
         return "how many more runs it needs is unknown"
     wait = "" if needed.hours is None else f", in about {duration(3600 * needed.hours)} at this rate"

@@ -98,14 +98,10 @@ def method(verdict: Verdict) -> str:
 
 
 def more_runs(verdict: Verdict) -> str:
-    """What an undecided verdict waits for; "" where more runs are no question, or a reason says so already."""
+    """What an undecided verdict waits for; "" where it is decided, or a reason says so already."""
     needed = verdict.runs_needed
     if verdict.status != "INCONCLUSIVE" or needed is None:
         return ""
-    if needed.limited_by == "tenants":
-        return "needs more tenants, not more runs"
-    if needed.limited_by == "effect":
-        return "will not pass at this effect, however many runs there are"
     waits = quantities.more_runs(needed)
     return "" if any(reason.message.endswith(waits) for reason in verdict.reasons) else waits
 

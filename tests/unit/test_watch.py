@@ -9,6 +9,8 @@ import pytest
 from flightdeck.cli.connection import Answer, Api, Remote
 from flightdeck.cli.watch import PATIENCE_S, Watch
 from flightdeck.errors import Invalid, StoreUnavailable
+from flightdeck.judge.quantities import more_runs
+from flightdeck.models.verdict import RunsNeeded
 
 NEEDED = {"baseline": 900, "candidate": 1000, "hours": 0.05, "limited_by": None}
 
@@ -106,3 +108,11 @@ def test_each_look_says_what_is_missing_and_when_it_will_be_there_and_when_the_n
         "INCONCLUSIVE with 10 and 20 runs, about 900 and 1,000 more are needed, there in 3 minutes at "
     )
     assert said.endswith(" UTC); looking again in 60 seconds, for at most 30 minutes more")
+
+
+@pytest.mark.parametrize("limited_by", ["tenants", "effect"])
+def test_where_more_runs_would_not_help_it_says_so_in_the_verdict_s_words(capsys, monkeypatch, limited_by):
+    needed = RunsNeeded(limited_by=limited_by)
+    monkeypatch.setitem(globals(), "NEEDED", needed.model_dump())
+    status(Server((0, "INCONCLUSIVE"), (30, "PASS")).watch(1800))
+    assert f"runs, {more_runs(needed)}; looking again" in capsys.readouterr().err
