@@ -151,7 +151,7 @@ function Answer({ diff, policy, route, versions }: AnswerProps) {
             />
           </Section>
         )}
-        {diff.verdict.metrics.length > 0 && (
+        {diff.verdict.metrics.length > 0 && empty.length === 0 && (
           <Section title="Guardrails">
             <GuardrailTable rows={guardrailRows(diff)} />
           </Section>
@@ -176,7 +176,7 @@ function Answer({ diff, policy, route, versions }: AnswerProps) {
                 : `. Policy ${policy.policy_id} takes any.`}
           </p>
         </Section>
-        {diff.verdict.metrics.length > 0 && (
+        {diff.verdict.metrics.length > 0 && empty.length === 0 && (
           <Section title="How sure">
             <dl className={guardrails["sure"]}>
               {sureness(diff).map(([what, words]) => (

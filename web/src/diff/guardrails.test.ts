@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { diff } from "../../test/answers";
 import type { Diff } from "../api/types";
-import { gateWords, guardrailRows, holding, neededWords, wholeNeeded } from "./guardrails";
+import { answerWords, gateWords, guardrailRows, holding, neededWords, wholeNeeded } from "./guardrails";
 
 type Metric = Diff["verdict"]["metrics"][number];
 
@@ -84,6 +84,16 @@ describe("guardrails", () => {
     expect(neededWords({ ...NOTHING, baseline: 5, candidate: 7, hours: 0.2 })).toBe(
       "about 7 more runs a side, 12 min at today's rate",
     );
+  });
+
+  it("a verdict that passes is no way past a limit that is broken", () => {
+    const answer = judged({ ...ERRORS, status: "PASS" });
+    answer.verdict.status = "PASS";
+    expect(answerWords(answer)).toBe("Blocked by the policy");
+    answer.policy.passed = true;
+    expect(answerWords(answer)).toBe("Roll forward");
+    answer.verdict.status = "FAIL";
+    expect(answerWords(answer)).toBe("Do not roll forward");
   });
 
   it("the whole says how many hold, and who decides", () => {

@@ -2,6 +2,7 @@
 
 import type { Diff } from "../api/types";
 import { count, fixed, ms, msChange, points, relative, share, usd, usdChange } from "../text/number";
+import { ANSWER } from "./status";
 
 type Metric = Diff["verdict"]["metrics"][number];
 type Needed = Metric["runs_needed"];
@@ -135,6 +136,12 @@ export function wholeNeeded(diff: Diff): string | null {
   if (diff.verdict.status !== "INCONCLUSIVE" || needed === null) return null;
   const words = neededWords(needed);
   return words === "" ? null : words;
+}
+
+/** What the person at the gate does with it: a verdict that passes is no way past a limit that is broken. */
+export function answerWords(diff: Diff): string {
+  const { policy, verdict } = diff;
+  return verdict.status === "PASS" && !policy.passed ? "Blocked by the policy" : ANSWER[verdict.status];
 }
 
 /** How many guardrails hold. */

@@ -2,9 +2,8 @@ import type { Diff } from "../api/types";
 import shell from "../shell/shell.module.css";
 import { minute, second, windowWords } from "../text/moment";
 import { count } from "../text/number";
-import { gateWords, holding, wholeNeeded } from "./guardrails";
+import { answerWords, gateWords, holding, wholeNeeded } from "./guardrails";
 import { reasons } from "./rows";
-import { ANSWER } from "./status";
 import { StatusWord } from "./status-word";
 import classes from "./verdict-band.module.css";
 
@@ -16,6 +15,7 @@ export function VerdictBand({ diff }: { diff: Diff }) {
   const { status } = diff.verdict;
   const { samples, filters } = diff;
   const why = reasons(diff);
+  const blocked = status === "PASS" && !diff.policy.passed;
   const needed = wholeNeeded(diff);
   const holds = holding(diff);
   const limits = [
@@ -24,12 +24,12 @@ export function VerdictBand({ diff }: { diff: Diff }) {
     filters.task_id === null ? "" : `task ${filters.task_id}`,
   ].filter((part) => part !== "");
   return (
-    <section className={classes["band"]} data-status={status} aria-label="Verdict">
+    <section className={classes["band"]} data-status={blocked ? "FAIL" : status} aria-label="Verdict">
       <div className={shell["wide"]}>
         <div className={classes["inner"]}>
           <div role="status" className={classes["word"]}>
             <StatusWord status={status} />
-            <span className={classes["answer"]}>{ANSWER[status]}</span>
+            <span className={classes["answer"]}>{answerWords(diff)}</span>
             {needed !== null && <span className={classes["needed"]}>{needed}</span>}
           </div>
           <div className={classes["why"]}>
