@@ -332,9 +332,11 @@ def hourly(
     Raises:
         StoreUnavailable: the store does not answer.
     """
+    if not seen:
+        return Hourly((), 1)
     plan = _Plan.of(engine, cohort, tariffs, wanted)
-    tasks = len({cell.task_id for cell in seen}) or 1
-    tenants = len({cell.tenant_id for cell in seen}) or 1
+    tasks = len({cell.task_id for cell in seen})
+    tenants = len({cell.tenant_id for cell in seen})
     width, kept = _division(
         (cohort.until - cohort.since).total_seconds() / 3_600, tasks * len(cohort.release_ids), tenants
     )

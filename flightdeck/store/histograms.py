@@ -53,9 +53,11 @@ def histogram(
     Raises:
         StoreUnavailable: the store does not answer.
     """
+    if not seen:
+        return []
     tasks = {cell.task_id for cell in seen}
     divided = by_task and 1 < len(tasks) <= MOST_TASKS and OTHER_TASK not in tasks
-    tenants = len({cell.tenant_id for cell in seen}) or 1
+    tenants = len({cell.tenant_id for cell in seen})
     strata = len(cohort.release_ids) * (len(tasks) if divided else 1)
     kept = max(folding.LEAST_CLUSTERS, MOST_BINS // (strata * _BINS))
     names = {

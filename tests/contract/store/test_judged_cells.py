@@ -366,3 +366,14 @@ def test_scores_of_log_records_count_for_the_runs_of_their_traces(engine: Engine
 def replace_run(one: Run, **changes: Any) -> Run:
     changed = replace(one, **changes)
     return replace(changed, run_id=f"{changed.trace_id}-{changed.span_id}")
+
+
+def test_bare_calls_stay_out_of_hours_and_histograms_as_they_do_of_cells(engine: Engine) -> None:
+    """The only agent started before the window; the calls beside it are its own, reported once more."""
+    agent = run(1, latency_ms=30 * 3_600_000)
+    calls = [run(number, run_kind="llm_call") for number in range(2, 5)]
+    replace_runs(engine, [traced(one) for one in [agent, *calls]], now_us=NOON_US)
+    found = cells(engine, cohort())
+    assert ([cell.runs for cell in found.started], [cell.runs for cell in found.others]) == ([], [1])
+    assert hourly(engine, cohort(), [], Wanted(), found.started).cells == ()
+    assert not histograms.histogram(engine, cohort(), "latency_ms", found.started, by_tenant=True, by_task=True)
