@@ -101,7 +101,8 @@ def _write(engine: Engine, rows: Sequence[tuple[EventRow, int]]) -> None:
     last: what is in there counts as stored.
     """
     lines = b"\n".join(row.versioned(version) for row, version in rows)
-    engine.insert("runs", lines, fmt="JSONEachRow", settings=runindex.INSERT_SETTINGS)
+    settings = {**runindex.INSERT_SETTINGS, "optimize_on_insert": 0}  # each is of another run
+    engine.insert("runs", lines, fmt="JSONEachRow", settings=settings)
     seen.note(engine, ((row.place, row.timestamp_us) for row, _ in rows))
     entries = (runindex.entry(row.key, row.place, version, row.type, row.content) for row, version in rows)
     runindex.insert(engine, entries)
