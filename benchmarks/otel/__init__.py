@@ -76,8 +76,14 @@ def measure(*, quick: bool) -> dict[str, Any]:
         for number in range(rounds):
             for side in _order(SIDES, number):
                 found["work"][side].append(_agent(side, runs, 0, alive))
-        say("a dead endpoint, a slow one")
+        say("what a dead endpoint or a slow one costs in CPU")
         urls = {"alive": alive, "dead": f"http://127.0.0.1:{_closed_port()}", "slow": slow}
+        found["faults_cpu"] = {f"{side} {state}": [] for side in ("spans", "runs") for state in urls}
+        for number in range(rounds):
+            for case in _order(list(found["faults_cpu"]), number):
+                side, _, state = case.partition(" ")
+                found["faults_cpu"][case].append(_agent(side, runs, 0, urls[state]))
+        say("and in time, of an agent at work")
         cases = [("none", "alive"), *((side, state) for side in SIDES for state in urls)]
         found["faults"] = {f"{side} {state}": [] for side, state in cases}
         for number in range(rounds):
@@ -116,6 +122,12 @@ def show(found: Mapping[str, Any]) -> str:
         )
     head = ["work", "µs/span on the agent's thread", "of plain", "process CPU s", "of plain", "peak MB", "of plain"]
     parts.append(table(head, rows))
+    rows = []
+    for case, rounds in found["faults_cpu"].items():
+        alive = found["faults_cpu"][f"{case.partition(' ')[0]} alive"]
+        over = (ratio(rounds, alive, "thread_us_per_span") - 1) * 100
+        rows.append([case, medians(rounds)["thread_us_per_span"], over])
+    parts.append(table(["endpoint", "µs/span on the agent's thread", "% over alive"], rows))
     rows = []
     for case, rounds in faults.items():
         told = medians(rounds)
