@@ -7,14 +7,13 @@ The receiver keys are the OpenTelemetry Collector's.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -28,12 +27,11 @@ from pydantic_settings import (
 
 from flightdeck.errors import Misconfigured
 from flightdeck.models import DiffConfig
+from flightdeck.validation import kind_of, problems
 
 CONFIG_FILE = "flightdeck.yaml"
 WORKSPACE_FOLDER = ".flightdeck"
 MIB = 1024 * 1024
-NEAR = 0.5
-"""How alike two names must be for one to be taken as meant by the other (difflib's ratio)."""
 
 
 def _endpoint(text: str) -> str:
@@ -197,10 +195,10 @@ class _File(YamlConfigSettingsSource):
     def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
         content: object = super()._read_file(file_path)
         if not isinstance(content, dict):
-            raise TypeError(f"it holds {_kind(content)}; write keys and values, like `default_environment: local`")
+            raise TypeError(f"it holds {kind_of(content)}; write keys and values, like `default_environment: local`")
         for key in content:
             if not isinstance(key, str):
-                raise TypeError(f"the key {key!r} is {_kind(key)}, not a text")
+                raise TypeError(f"the key {key!r} is {kind_of(key)}, not a text")
         return content
 
 
@@ -315,43 +313,3 @@ def load(overrides: Mapping[str, Any] | None = None, *, workspace: Path | None =
     except (yaml.YAMLError, SettingsError, TypeError, ValueError, OSError) as error:
         what = " ".join(str(error).split())
         raise Misconfigured(f"{folder / CONFIG_FILE} can't be read: {what}") from error
-
-
-def problems(error: ValidationError, model: type[BaseModel], word: str = "key") -> Iterator[str]:
-    """What is wrong with a document, problem by problem; an unknown key comes with the nearest one of the model."""
-    for problem in error.errors(include_url=False):
-        path = [str(part) for part in problem["loc"]]
-        name = ".".join(path)
-        if problem["type"] != "extra_forbidden":
-            said = problem["msg"].removeprefix("Value error, ")
-            if problem["type"] in {"model_type", "model_attributes_type"}:
-                said = f"needs keys and values of its own, not {_kind(problem['input'])}"
-            yield f"{name}: {said}" if name else said
-            continue
-        yield unknown(word, path[-1], _keys(model, path[:-1]), within="".join(f"{part}." for part in path[:-1]))
-
-
-def _kind(value: object) -> str:
-    """What a value of a YAML file is, as its author knows it."""
-    kinds = ((bool, "true or false"), (str, "a text"), (int | float, "a number"), (list, "a list"), (dict, "a mapping"))
-    return next((name for kind, name in kinds if isinstance(value, kind)), "nothing" if value is None else "a value")
-
-
-def unknown(word: str, name: str, known: Iterable[str], *, within: str = "") -> str:
-    """What is said of a name that nobody knows, with the nearest of those that are known at the same place."""
-    near = nearest(name, known)
-    return f"unknown {word} {within}{name}" + (f"; did you mean {within}{near}?" if near else "")
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant by another one; None when none is like it."""
-    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=NEAR)), None)
-
-
-def _keys(model: type[BaseModel], path: list[str]) -> list[str]:
-    """The keys that may stand at a path of the settings."""
-    for part in path:
-        field = model.model_fields.get(part)
-        options = (field.annotation, *get_args(field.annotation)) if field else ()
-        model = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), BaseModel)
-    return list(model.model_fields)

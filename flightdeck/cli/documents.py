@@ -28,12 +28,6 @@ def document(path: Path) -> dict[str, Any]:
 
 def policy_document(path: Path) -> dict[str, Any]:
     """The policy in a file, complete; Invalid, with the nearest right key, when it is none."""
-    from pydantic import ValidationError
+    from flightdeck.validation import policy_of
 
-    from flightdeck.models import Policy
-    from flightdeck.settings import problems
-
-    try:
-        return Policy.model_validate(document(path)).model_dump(mode="json")
-    except ValidationError as error:
-        raise Invalid("Invalid policy: " + "; ".join(problems(error, Policy))) from error
+    return policy_of(document(path)).model_dump(mode="json")

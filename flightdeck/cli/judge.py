@@ -50,17 +50,17 @@ def judge(file: Path, policy: Path | None, fail_on_verdict: bool, output: str) -
 
     with needs_server("Judging"):
         from flightdeck.releases.rejudge import evidence_in, rejudge
-    from flightdeck.cli.documents import policy_document
-    from flightdeck.models import Policy
+    from flightdeck.cli.documents import document
     from flightdeck.presentation.judged import Judged
+    from flightdeck.validation import policy_of
 
-    document = evidence_in(_json(file))
-    again = rejudge(document, Policy.model_validate(policy_document(policy)) if policy is not None else None)
+    evidence = evidence_in(_json(file))
+    again = rejudge(evidence, None if policy is None else policy_of(document(policy)))
     if again is None:
         raise Invalid("Nothing was compared in this decision, so there is nothing to judge.")
     if policy is None and again.verdict.status != again.diff.verdict.status:
         click.echo(f"WARNING: it was {again.diff.verdict.status} then.", err=True)
-    request = document["request"]
+    request = evidence["request"]
     judged = Judged(
         baseline=request["baseline_release_id"],
         candidate=request["candidate_release_id"],

@@ -141,7 +141,7 @@ def _checked(path: Path) -> Iterator[dict[str, Any]]:
     from pydantic import ValidationError
 
     from flightdeck.models import RunEvent
-    from flightdeck.settings import problems
+    from flightdeck.validation import problems
 
     for where, event in _events(path):
         try:

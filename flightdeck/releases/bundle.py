@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from flightdeck.errors import Invalid, NotFound, TooLarge
 from flightdeck.models import ReleaseArtifact
-from flightdeck.settings import problems
+from flightdeck.validation import problems
 
 ARTIFACT_FILE = "release.yaml"
 MAX_ARTIFACT_BYTES = 1024 * 1024

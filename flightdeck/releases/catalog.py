@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from flightdeck.errors import TooLarge
 from flightdeck.models import PricingCatalog
-from flightdeck.settings import problems
+from flightdeck.validation import problems
 
 MAX_BYTES = 1024 * 1024
 

@@ -13,7 +13,7 @@ from flightdeck.models import Diff, DiffRequest
 from flightdeck.releases import record
 from flightdeck.releases.diff import Options, compare
 from flightdeck.releases.evidence import Evidence
-from flightdeck.settings import unknown
+from flightdeck.validation import unknown
 
 MOST_NAMED = 10
 LONGEST_NAME = 100

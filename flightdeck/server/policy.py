@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from flightdeck.app import App
-from flightdeck.errors import Invalid
 from flightdeck.ledger.policies import UNSET, PolicySet
-from flightdeck.models import DiffConfig, Policy
+from flightdeck.models import DiffConfig
 from flightdeck.models.fields import Moment
 from flightdeck.models.policy import PolicyScope
 from flightdeck.models.statistics import Statistics
@@ -19,7 +18,7 @@ from flightdeck.releases.retrial import Retrial, retried
 from flightdeck.server import answers
 from flightdeck.server.actors import Actors
 from flightdeck.server.auth import may_write, readers
-from flightdeck.settings import problems
+from flightdeck.validation import policy_of
 
 MOST_HISTORY = 500
 MOST_TRIED = 100
@@ -93,7 +92,7 @@ def router(app: App) -> APIRouter:
     ) -> dict[str, Any]:
         """Makes a policy the one for all, or for an agent, an environment, or both. Unknown keys are refused."""
         may_write(app.access, request)
-        wanted = _policy(document)
+        wanted = policy_of(document)
         scope = PolicyScope(agent_id=agent, environment=env)
         app.ledger().policies.set(wanted, now=datetime.now(UTC), scope=scope, actor=actors.of(request, actor))
         return wanted.model_dump(mode="json")
@@ -136,18 +135,11 @@ def _of_several(routes: APIRouter, app: App) -> None:
     def test(trial: PolicyTrial, request: Request) -> Trials:
         """What a policy would have said of past decisions, by the evidence that they keep. Nothing is changed."""
         app.access.read(request.headers.get("authorization"))
-        policy, decisions = _policy(trial.policy), app.ledger().decisions
+        policy, decisions = policy_of(trial.policy), app.ledger().decisions
         found = decisions.list(agent_id=trial.agent, environment=trial.env, limit=trial.limit)
         return Trials(
             decisions=[retried(one, decisions.get(one.action_id)["evidence"], policy) for one in found],
         )
-
-
-def _policy(document: dict[str, Any]) -> Policy:
-    try:
-        return Policy.model_validate(document)
-    except ValidationError as error:
-        raise Invalid("Invalid policy: " + "; ".join(problems(error, Policy))) from error
 
 
 def _shown(one: PolicySet) -> ScopedPolicy:

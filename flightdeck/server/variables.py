@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from flightdeck.settings import Settings, nearest
+from flightdeck.settings import Settings
+from flightdeck.validation import nearest
 
 PREFIX = "FLIGHTDECK_"
 ELSEWHERE = (
