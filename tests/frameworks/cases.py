@@ -48,6 +48,10 @@ REQUESTED_MODEL = ("model", "only the requested name is emitted")
 LACKS: dict[tuple[str, tuple[str, ...]], tuple[tuple[str, str], ...]] = {
     ("openai-agents", (f"{OTEL}openai-agents",)): NO_CALLS,
     ("llama-index", (f"{OTEL}llama-index",)): NO_CALLS,
+    ("llama-index", (f"{OPENINFERENCE}llama-index", "llama-index-multi-modal-llms-openai")): (
+        REQUESTED_MODEL,
+        ("calls without usage", "its spans of preparing a call look like calls that reported nothing"),
+    ),
     ("langchain (LangGraph)", (f"{OPENLLMETRY}langchain",)): (NO_REASONING,),
     ("strands-agents", ()): (NO_REASONING, REQUESTED_MODEL),
     ("google-adk", (f"{OPENINFERENCE}google-adk",)): (
@@ -61,7 +65,9 @@ LACKS: dict[tuple[str, tuple[str, ...]], tuple[tuple[str, str], ...]] = {
         NO_REASONING,
         REQUESTED_MODEL,
     ),
+    ("smolagents", (f"{OTEL}smolagents", f"{OTEL}openai")): (("tools", "not emitted"),),
     ("litellm", (f"{OPENINFERENCE}litellm",)): (REQUESTED_MODEL,),
+    ("dspy", (f"{OPENINFERENCE}dspy", f"{OPENINFERENCE}litellm")): (REQUESTED_MODEL,),
     ("haystack", (f"{OPENINFERENCE}haystack", f"{OTEL}openai")): (("tools", "tools within an agent are not emitted"),),
     ("crewai", (f"{OPENINFERENCE}crewai",)): NO_CALLS,
     ("agno", (f"{OPENINFERENCE}agno",)): (NO_REASONING, REQUESTED_MODEL),
@@ -109,7 +115,7 @@ CASES = [
         ("pydantic-ai-slim[openai]",),
         (),
         (f"{OPENINFERENCE}openai",),
-        code="`Agent.instrument_all()`",
+        code="`Agent.instrument_all(InstrumentationSettings(include_content=False))`",
     ),
     *_cases(
         "langchain (LangGraph)",

@@ -57,14 +57,18 @@ def _versions(versions: dict[str, str]) -> str:
 
 
 def _seen(record: dict[str, Any], reasons: dict[str, str]) -> str:
-    beside = f"{record['beside']} single calls beside them, which no diff counts" if record["beside"] else ""
-    if not record["findings"]:
-        return f"right; {beside}" if beside else "right"
-    told = [
-        f"{name}: {text}" + (f" ({reasons[name]})" if name in reasons else "")
-        for name, text in record["findings"].items()
-    ]
-    return "; ".join(filter(None, [*told, beside])).replace("|", "\\|")
+    """What was found, in the order of the reasons; findings of one reason together."""
+    found = record["findings"]
+    together: list[tuple[list[str], str]] = []
+    for name in [*(name for name in reasons if name in found), *(name for name in found if name not in reasons)]:
+        if reasons.get(name) == "same" and together:
+            together[-1][0].append(name)
+        else:
+            together.append(([f"{name}: {found[name]}"], reasons.get(name, "")))
+    told = [", ".join(names) + (f" ({reason})" if reason else "") for names, reason in together]
+    if record["beside"]:
+        told.append(f"{record['beside']} single calls beside them, which no diff counts")
+    return "; ".join(told if found else ["right", *told]).replace("|", "\\|")
 
 
 def main() -> int:
