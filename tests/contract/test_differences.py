@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from starlette.testclient import TestClient
 
+from tests.contract.commands import run
 from tests.contract.http_promotion_parts import furnish
 from tests.workspace import client, register
 
@@ -97,6 +99,19 @@ def test_each_side_of_a_diff_may_have_a_window_of_its_own(api, yesterday_and_tod
     assert (answer["since"], answer["until"]) == tuple(windows["candidate"].values())
     assert answer["window"] == "{since}/{until}".format(**windows["candidate"])
     assert "windows_disjoint" in [warning["code"] for warning in answer["verdict"]["warnings"]]
+
+
+def test_evidence_over_windows_of_their_own_is_judged_again_alike(api, yesterday_and_today, tmp_path):
+    """D14: the offline judge knows both windows."""
+    release, middle = yesterday_and_today
+    sides = {"baseline_release_id": release, "candidate_release_id": release, "include_evidence": True}
+    windows = {"baseline_window": interval(middle, before=True), "candidate_window": interval(middle, before=False)}
+    answer = api.post("/v1/diff", json={**sides, **windows}).json()
+    (tmp_path / "evidence.json").write_text(json.dumps(answer["evidence"]))
+    again = run("judge", str(tmp_path / "evidence.json"), "--output", "json")
+    found = json.loads(again.stdout)
+    assert found["verdict"] == answer["verdict"]
+    assert found["verdict"]["time"]["windows"] == answer["windows"]
 
 
 def test_a_side_without_a_window_of_its_own_has_the_one_that_ends_now(api, yesterday_and_today):
