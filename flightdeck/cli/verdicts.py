@@ -21,7 +21,7 @@ EXIT_CODES: Mapping[str, int] = {"PASS": 0, "FAIL": 5, "INCONCLUSIVE": 3, "NODAT
 """By status. 1 is an error, 2 wrong usage, 130 Ctrl-C."""
 
 RENDERINGS = ("text", "markdown", "junit", "annotations")
-OUTPUTS = ("text", "json", "evidence", "markdown", "junit", "annotations")
+OUTPUTS = ("text", "json", "evidence", *RENDERINGS[1:])
 """What the answer to a diff can be written as. ``evidence`` is all that the verdict rests on, to judge it again."""
 
 Reports = Sequence[tuple[str, Path]]

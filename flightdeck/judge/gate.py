@@ -19,6 +19,12 @@ def gate(policy: Policy, limits: PolicyResult, verdict: Verdict) -> PolicyResult
     reasons = list(limits.reasons) if statistics.gate == "both" else []
     allowed = {"PASS"} | ({"INCONCLUSIVE"} if statistics.on_inconclusive == "allow" else set())
     if verdict.status not in allowed:
-        why = [f"verdict {verdict.status}: {reason.message}" for reason in verdict.reasons]
-        reasons += why or [f"verdict {verdict.status}"]
+        reasons += objections(verdict)
     return PolicyResult(passed=not reasons, reasons=reasons, evaluated_at=limits.evaluated_at)
+
+
+def objections(verdict: Verdict) -> list[str]:
+    """A verdict's reasons as a policy gives them; its status where it has none."""
+    return [f"verdict {verdict.status}: {reason.message}" for reason in verdict.reasons] or [
+        f"verdict {verdict.status}"
+    ]

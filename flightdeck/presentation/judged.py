@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flightdeck.judge import quantities
+from flightdeck.judge.gate import objections
 from flightdeck.models import Diff, PolicyResult, Verdict, VerdictMetric
 from flightdeck.models.explanation import Driver, Explanation
 from flightdeck.models.verdict import Status, VerdictLimit
@@ -52,8 +53,7 @@ class Judged:
         """Why the policy blocks, apart from what the verdict itself says."""
         if self.policy is None:
             return []
-        said = {f"verdict {self.verdict.status}: {reason.message}" for reason in self.verdict.reasons}
-        said |= {reason.message for reason in self.verdict.reasons}
+        said = {*objections(self.verdict), *(reason.message for reason in self.verdict.reasons)}
         return [reason for reason in self.policy.reasons if reason not in said]
 
     @property
@@ -122,6 +122,11 @@ def drivers(explanation: Explanation | None) -> list[tuple[str, list[str]]]:
 def signed(number: float, of: str) -> str:
     """A change: with its sign, in its unit."""
     return f"{'+' if number > 0 else ''}{quantities.value(number, of)}"
+
+
+def one_line(said: str) -> str:
+    """Without line ends and escape codes: names of tasks and tenants may hold anything."""
+    return "".join(character if character.isprintable() else " " for character in said)
 
 
 def _driver(driver: Driver, of: str) -> str:

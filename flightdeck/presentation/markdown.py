@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from flightdeck.presentation.judged import Judged, drivers, method, more_runs, rows
+from flightdeck.presentation.judged import Judged, drivers, method, more_runs, one_line, rows
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
 _REFERENCE = re.compile(r"([@#])")
@@ -26,8 +26,7 @@ def markdown(judged: Judged) -> str:
 
 def escaped(said: str) -> str:
     """Text that means itself: on one line, without markup, mentions and references."""
-    plain = "".join(character if character.isprintable() else " " for character in said)
-    return _REFERENCE.sub(rf"\1{_APART}", _SPECIAL.sub(r"\\\1", plain.replace("&", "&amp;")))
+    return _REFERENCE.sub(rf"\1{_APART}", _SPECIAL.sub(r"\\\1", one_line(said).replace("&", "&amp;")))
 
 
 def _lines(judged: Judged) -> Iterator[str]:

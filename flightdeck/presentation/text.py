@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from click import style
 
 from flightdeck.models.verdict import Status
-from flightdeck.presentation.judged import Judged, Row, drivers, method, more_runs, rows
+from flightdeck.presentation.judged import Judged, Row, drivers, method, more_runs, one_line, rows
 
 _COLOURS: dict[Status, str] = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "NODATA": "magenta"}
 _HEAD = ("", "", "baseline", "candidate", "change (limits)", "margin", "runs")
@@ -29,11 +29,11 @@ def _lines(judged: Judged, colour: bool) -> Iterator[str]:
     how = method(verdict)
     yield f"Verdict: {_painted(verdict.status, colour)}{f' ({how})' if how else ''}"
     for reason in verdict.reasons:
-        yield f"- {_line(reason.message)}"
+        yield f"- {one_line(reason.message)}"
     if waits := more_runs(verdict):
         yield f"To decide: {waits}"
     for warning in verdict.warnings:
-        yield f"WARNING ({warning.code}): {_line(warning.message)}"
+        yield f"WARNING ({warning.code}): {one_line(warning.message)}"
     if found := rows(verdict):
         yield ""
         yield from _table(found, colour)
@@ -41,15 +41,15 @@ def _lines(judged: Judged, colour: bool) -> Iterator[str]:
         yield ""
         yield f"What moved {metric}:"
         for part in parts:
-            yield f"- {_line(part)}"
+            yield f"- {one_line(part)}"
 
 
 def _table(found: Sequence[Row], colour: bool) -> Iterator[str]:
     table = [_HEAD]
     table += [(row.status, row.name, row.baseline, row.candidate, row.change, row.margin, row.runs) for row in found]
-    widths = [max(len(_line(line[at])) for line in table) for at in range(len(_HEAD))]
+    widths = [max(len(one_line(line[at])) for line in table) for at in range(len(_HEAD))]
     for number, line in enumerate(table):
-        cells = [_line(cell).ljust(width) for cell, width in zip(line, widths, strict=True)]
+        cells = [one_line(cell).ljust(width) for cell, width in zip(line, widths, strict=True)]
         if number:
             status = found[number - 1].status
             cells[0] = cells[0].replace(status, _painted(status, colour))
@@ -58,8 +58,3 @@ def _table(found: Sequence[Row], colour: bool) -> Iterator[str]:
 
 def _painted(status: Status, colour: bool) -> str:
     return style(status, fg=_COLOURS[status], bold=True) if colour else status
-
-
-def _line(said: str) -> str:
-    """On one line and without escape codes: names of tasks and tenants may hold anything."""
-    return "".join(character if character.isprintable() else " " for character in said)
