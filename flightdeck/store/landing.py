@@ -72,7 +72,6 @@ ENGINE = Null"""
 SMALL_BYTES = 256 * 1024
 """Batches up to here are mapped in this process (``store/exports.py``)."""
 
-_ANY_DAYS = {"max_partitions_per_insert_block": 0}
 _INSERTED = ", ".join(("workspace", "writer", *(name for name, _ in SPAN_FIELDS)))
 
 # How much of an insert is gathered before it is written. With the engine's own sizes (a million rows, 256 MB) a batch
@@ -91,6 +90,8 @@ _PLANNING = {
     "query_plan_enable_optimizations": 0,
     "deduplicate_blocks_in_dependent_materialized_views": 0,  # rows replace themselves
 }
+# Versions of one span in one insert are rare; who reads spans looks for versions anyway.
+_ANY_ROWS = {"max_partitions_per_insert_block": 0, "optimize_on_insert": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class Landing:
             StoreUnavailable: the store's fault; the same batch may pass later.
         """
         if len(batch) <= self.small_bytes and (columns := exports.columns(batch, self.mapper)):
-            self.engine.insert(f"{SPANS} ({_INSERTED})", columns, fmt="Native", settings=_ANY_DAYS)
+            self.engine.insert(f"{SPANS} ({_INSERTED})", columns, fmt="Native", settings=_ANY_ROWS)
             return
         self.engine.insert(
             self.table,
@@ -126,7 +127,7 @@ class Landing:
                 "format_schema_message_name": _MESSAGE,
                 "input_format_protobuf_oneof_presence": 1,
                 **_BLOCKS,
-                **_ANY_DAYS,
+                **_ANY_ROWS,
                 **_PLANNING,
             },
         )
