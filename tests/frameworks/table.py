@@ -30,8 +30,8 @@ reported, the tool, and the failure. `tests/frameworks/results.json` holds what 
 instrumentation that can be asked not to; FlightDeck's server stores none either way, and the run exporter sends none.
 
 `opentelemetry-instrument` skips an instrumentation whose own requirements are not met, and says so at level DEBUG only:
-that of OpenInference for LlamaIndex wants `llama-index-multi-modal-llms-openai`, that of OpenTelemetry for `google-genai` a
-version below 3. No span of that instrumentation is the sign of it.
+OpenInference's for LlamaIndex wants `llama-index-multi-modal-llms-openai`, OpenTelemetry's for `google-genai` a version
+below 3. That no span of an instrumentation arrives is the sign of it.
 
 | framework | instrumentation | code | prompts in spans | OTLP and run exporter | seen |
 |---|---|---|---|---|---|
