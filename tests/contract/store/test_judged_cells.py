@@ -16,7 +16,7 @@ from flightdeck.judge.cells import BIN_BASE, MERGED_TENANTS, Cell, CellCost, Mom
 from flightdeck.otel.runs import Finding, Run
 from flightdeck.otel.scores import Score
 from flightdeck.pricing.tariff import ALWAYS_SINCE_US, ALWAYS_UNTIL_US, PriceRow, Tariff
-from flightdeck.store import histograms, landing, scores
+from flightdeck.store import drivers, histograms, landing, scores
 from flightdeck.store.cells import Wanted, cells, hourly
 from flightdeck.store.client import Engine
 from flightdeck.store.cohort import CohortQuery
@@ -377,3 +377,44 @@ def test_bare_calls_stay_out_of_hours_and_histograms_as_they_do_of_cells(engine:
     assert ([cell.runs for cell in found.started], [cell.runs for cell in found.others]) == ([], [1])
     assert hourly(engine, cohort(), [], Wanted(), found.started).cells == ()
     assert not histograms.histogram(engine, cohort(), "latency_ms", found.started, by_tenant=True, by_task=True)
+
+
+@pytest.mark.parametrize("kind", ["task", "model", "tenant", "error_type"])
+def test_drivers_are_the_same_runs_by_name(engine: Engine, kind: Any) -> None:
+    made = some_runs(5, 150)
+    sent(engine, made)
+    asked = cohort(*RELEASES)
+    names = {
+        "task": lambda one: one.task,
+        "model": lambda one: f"p/{one.model}",
+        "tenant": lambda one: one.tenant,
+        "error_type": lambda one: "" if one.success else "unknown",
+    }
+    inside = started(made, asked)
+    of = grouped(inside, lambda one: (one.release, names[kind](one)))
+    expected = [
+        drivers.Group(
+            release_id=runs[0].release,
+            name=names[kind](runs[0]),
+            runs=len(runs),
+            errors=sum(not one.success for one in runs),
+            latencies=sum(one.latency_ms is not None for one in runs),
+            latency_ms=sum(one.latency_ms or 0 for one in runs),
+            priced=sum(one.cost(PRICES[1]) is not None for one in runs),
+            cost=sum(one.cost(PRICES[1]) or 0 for one in runs),
+        )
+        for runs in of
+    ]
+    assert drivers.groups(engine, asked, kind, TARIFFS[1]) == expected
+    ids = {f"run-{number}": one for number, one in enumerate(made)}
+    wanted = sorted({group.name for group in expected})
+    for which, order in (
+        ("failed", lambda one: one.end_us),
+        ("slowest", lambda one: one.latency_ms or 0),
+        ("dearest", lambda one: one.cost(PRICES[1]) or 0),
+    ):
+        found = drivers.examples(engine, asked, kind, wanted, which, TARIFFS[1])  # type: ignore[arg-type]
+        for name in wanted:
+            own = [one for one in inside if names[kind](one) == name and not (which == "failed" and one.success)]
+            best = sorted(map(order, own), reverse=True)[: drivers.EXAMPLES]
+            assert [order(ids[run_id]) for run_id in found.get(name, ())] == best
