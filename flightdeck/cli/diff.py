@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flightdeck.cli.connection import api
-from flightdeck.cli.question import asked, body
-from flightdeck.cli.verdicts import EXIT_CODES, Reports, outputs, rendered, wants_evidence, write
+from flightdeck.cli.question import body, question_options
+from flightdeck.cli.verdicts import EXIT_CODES, Reports, rendered, verdict_outputs, wants_evidence, write
 
 if TYPE_CHECKING:
     from flightdeck.models import Diff
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@asked
+@question_options
 @click.option("--window", help="How far back from now: 7d, 24h, 30m. Required, unless both sides have their own.")
 @click.option("--fail-on-policy", is_flag=True, help="Exit with 1 when the policy says no: for CI.")
 @click.option(
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Exit with 5 when the verdict is FAIL, 3 when INCONCLUSIVE, 4 when NODATA; before --fail-on-policy.",
 )
-@outputs
+@verdict_outputs
 def diff(
     window: str | None,
     fail_on_policy: bool,
     fail_on_verdict: bool,
     output: str,
     reports: Reports,
-    **question: Any,  # noqa: ANN401 - of `asked`
+    **question: Any,  # noqa: ANN401 - of `question_options`
 ) -> None:
     """Compare the runs of two releases over a window, and say what the policy and the judge say.
 

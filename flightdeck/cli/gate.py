@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flightdeck.cli.actor import actor_option
 from flightdeck.cli.connection import Api, api
-from flightdeck.cli.question import asked, body
-from flightdeck.cli.verdicts import EXIT_CODES, Reports, outputs, rendered, wants_evidence, write
+from flightdeck.cli.options import actor_option
+from flightdeck.cli.question import body, question_options
+from flightdeck.cli.verdicts import EXIT_CODES, Reports, rendered, verdict_outputs, wants_evidence, write
 from flightdeck.cli.watch import Answer, Watch
 from flightdeck.errors import FlightDeckError
 
@@ -46,7 +46,7 @@ class Length(click.ParamType[int]):
 
 
 @click.command()
-@asked
+@question_options
 @click.option("--window", default="7d", show_default=True, help="How far back from now: 7d, 24h, 30m.")
 @click.option(
     "--wait",
@@ -57,7 +57,7 @@ class Length(click.ParamType[int]):
 )
 @click.option("--interval", type=Length(1), default="1m", show_default=True, help="How long from one look to the next.")
 @actor_option
-@outputs
+@verdict_outputs
 def gate(
     window: str,
     wait: int,
@@ -65,7 +65,7 @@ def gate(
     actor: str,
     output: str,
     reports: Reports,
-    **question: Any,  # noqa: ANN401 - of `asked`
+    **question: Any,  # noqa: ANN401 - of `question_options`
 ) -> None:
     """Ask whether CANDIDATE may replace BASELINE, and end with the verdict's exit code.
 

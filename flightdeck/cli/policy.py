@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from flightdeck.cli import examples
-from flightdeck.cli.actor import actor_option
 from flightdeck.cli.connection import api
 from flightdeck.cli.documents import document
+from flightdeck.cli.options import actor_option, output_option, together
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 _HISTORY = 50
 
-
-def _scope(command: _Command) -> _Command:
-    """The arguments that say what a policy is for."""
-    for option in (
-        click.option("--env", "environment", help="In this environment only."),
-        click.option("--agent", help="For this agent only."),
-    ):
-        command = option(command)
-    return command
-
+_scope = together(
+    click.option("--agent", help="For this agent only."),
+    click.option("--env", "environment", help="In this environment only."),
+)
+"""The options that say what a policy is for."""
 
 _POLICY = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -114,9 +107,7 @@ def list_command(history: bool) -> None:
 @click.option("--agent", help="Only decisions on this agent.")
 @click.option("--env", "environment", help="Only decisions in this environment.")
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many, the latest ones.")
-@click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is written."
-)
+@output_option
 def test(path: Path, agent: str | None, environment: str | None, limit: int, output: str) -> None:
     """Show what a policy would have said of past decisions, by the evidence that they keep. Nothing is changed.
 

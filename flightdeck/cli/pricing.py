@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from flightdeck.cli import examples
-from flightdeck.cli.actor import actor_option
 from flightdeck.cli.connection import api
 from flightdeck.cli.documents import document
+from flightdeck.cli.options import actor_option
 from flightdeck.pricing.versions import STALE_DAYS, bundled_since
 
 

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import click
 
-from flightdeck.cli.actor import actor_option
 from flightdeck.cli.connection import Api, api
+from flightdeck.cli.options import actor_option, output_option, together
 from flightdeck.errors import Blocked
 
 PAGE = 500
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
-
-def _wish(command: _Command) -> _Command:
-    """The arguments of promote, promote-request and rollback."""
-    for option in (
-        actor_option,
-        click.option("--reason", required=True, help="Why, for the record."),
-        click.option("--window", required=True, help="How far back the runs go that decide: 7d, 24h, 30m."),
-        click.option("--env", "environment", required=True, help="Where the release goes live."),
-        click.argument("release_id"),
-    ):
-        command = option(command)
-    return command
+_wish = together(
+    click.argument("release_id"),
+    click.option("--env", "environment", required=True, help="Where the release goes live."),
+    click.option("--window", required=True, help="How far back the runs go that decide: 7d, 24h, 30m."),
+    click.option("--reason", required=True, help="Why, for the record."),
+    actor_option,
+)
+"""The arguments of promote, promote-request and rollback."""
 
 
 @click.command()
@@ -102,9 +97,7 @@ def promote_confirm(request_id: str, approval_reason: str, actor: str) -> None:
 @click.option("--agent", help="Only this agent's.")
 @click.option("--env", "environment", help="Only this environment's.")
 @click.option("--action", "action_id", help="This decision alone, as JSON with its evidence, for `flightdeck judge`.")
-@click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is written."
-)
+@output_option
 def history(agent: str | None, environment: str | None, action_id: str | None, output: str) -> None:
     """Show all promotions and rollbacks, newest first, tab-separated; reasons of the policy below each.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+from flightdeck.cli.options import together
 
 
 def _interval(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> dict[str, str] | None:
@@ -21,35 +20,27 @@ def _interval(_ctx: click.Context, _parameter: click.Parameter, text: str | None
     return {"since": since.strip(), "until": until.strip()}
 
 
-def asked(command: _Command) -> _Command:
-    """Adds the arguments that both commands have; they come as keywords of :func:`body`'s names."""
-    for option in (
-        click.option(
-            "--policy",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="Judge by this YAML file instead of the policy that is set.",
-        ),
-        click.option(
-            "--pricing", metavar="PROVIDER/VERSION", help="Price both releases by this table, or by 'catalog'."
-        ),
-        click.option("--explain", is_flag=True, help="Tell which tasks, models, tenants and errors moved it most."),
-        click.option(
-            "--candidate-window",
-            callback=_interval,
-            metavar="SINCE/UNTIL",
-            help="The candidate's own window, ISO 8601.",
-        ),
-        click.option(
-            "--baseline-window", callback=_interval, metavar="SINCE/UNTIL", help="The baseline's own window, ISO 8601."
-        ),
-        click.option("--task", help="Only runs of this task."),
-        click.option("--tenant", help="Only this tenant's runs."),
-        click.option("--env", "environment", help="The runs' environment; the workspace's default otherwise."),
-        click.argument("candidate"),
-        click.argument("baseline"),
-    ):
-        command = option(command)
-    return command
+question_options = together(
+    click.argument("baseline"),
+    click.argument("candidate"),
+    click.option("--env", "environment", help="The runs' environment; the workspace's default otherwise."),
+    click.option("--tenant", help="Only this tenant's runs."),
+    click.option("--task", help="Only runs of this task."),
+    click.option(
+        "--baseline-window", callback=_interval, metavar="SINCE/UNTIL", help="The baseline's own window, ISO 8601."
+    ),
+    click.option(
+        "--candidate-window", callback=_interval, metavar="SINCE/UNTIL", help="The candidate's own window, ISO 8601."
+    ),
+    click.option("--explain", is_flag=True, help="Tell which tasks, models, tenants and errors moved it most."),
+    click.option("--pricing", metavar="PROVIDER/VERSION", help="Price both releases by this table, or by 'catalog'."),
+    click.option(
+        "--policy",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Judge by this YAML file instead of the policy that is set.",
+    ),
+)
+"""The arguments that both commands have; they come as keywords of :func:`body`'s names."""
 
 
 def body(

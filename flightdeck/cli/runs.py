@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from flightdeck.cli.connection import api
+from flightdeck.cli.options import Command, output_option, together
 from flightdeck.errors import Invalid
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 CHUNK = 1_000
 """Events per request."""
 SHOWN = 5
@@ -25,7 +25,7 @@ def runs() -> None:
 
 def _filters(limit: int) -> Callable[[Command], Command]:
     """The options that choose runs, for commands that list them."""
-    options = (
+    return together(
         click.argument("release_id"),
         click.option("--window", required=True, help="How far back from now: 7d, 24h, 30m."),
         click.option("--env", "environment", help="The runs' environment; the workspace's default otherwise."),
@@ -46,13 +46,6 @@ def _filters(limit: int) -> Callable[[Command], Command]:
         ),
         click.option("--limit", type=click.IntRange(1, 500), default=limit, show_default=True, help="At most so many."),
     )
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 @runs.command()
@@ -88,9 +81,7 @@ def ingest(path: Path) -> None:
 
 @runs.command("list")
 @_filters(100)
-@click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is written."
-)
+@output_option
 def list_command(output: str, **filters: Any) -> None:  # noqa: ANN401 - click's
     """List the runs of a release, newest first.
 

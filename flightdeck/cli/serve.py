@@ -24,10 +24,10 @@ INTERRUPTED = 130
 @click.option("--host", help="Address to listen on; also of OTLP, unless it has its own.  [default: 127.0.0.1]")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65_535),
+    type=PORT,
     help="Port of the API and the page; 0 takes any free one.  [default: 8765]",
 )
-@click.option("--otlp-grpc-port", type=click.IntRange(0, 65_535), help="Port of OTLP over gRPC.  [default: 4317]")
+@click.option("--otlp-grpc-port", type=PORT, help="Port of OTLP over gRPC.  [default: 4317]")
 @click.option("--otlp-http-port", type=PORT, help="Port of OTLP over HTTP.  [default: 4318]")
 @click.option("--reload", is_flag=True, hidden=True)
 @click.option("--sqlite-lock-timeout", type=float, hidden=True)

@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from flightdeck.cli.options import together
 from flightdeck.errors import Invalid
 
 if TYPE_CHECKING:
@@ -26,30 +27,25 @@ OUTPUTS = ("text", "json", "evidence", *RENDERINGS[1:])
 
 Reports = Sequence[tuple[str, Path]]
 Text = Callable[["Judged", "Diff"], str]
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
-
-def outputs(command: _Command) -> _Command:
-    """Adds the options that say how an answer is written; they come as ``output`` and ``reports``."""
-    for option in (
-        click.option(
-            "--report",
-            "reports",
-            type=(click.Choice(OUTPUTS), click.Path(dir_okay=False, path_type=Path)),
-            multiple=True,
-            metavar="FORMAT FILE",
-            help="Write the same answer to a file too; may be given several times.",
-        ),
-        click.option(
-            "--output",
-            type=click.Choice(OUTPUTS),
-            default="text",
-            show_default=True,
-            help="How it is written. evidence: all that the verdict rests on, for `flightdeck judge`.",
-        ),
-    ):
-        command = option(command)
-    return command
+verdict_outputs = together(
+    click.option(
+        "--output",
+        type=click.Choice(OUTPUTS),
+        default="text",
+        show_default=True,
+        help="How it is written. evidence: all that the verdict rests on, for `flightdeck judge`.",
+    ),
+    click.option(
+        "--report",
+        "reports",
+        type=(click.Choice(OUTPUTS), click.Path(dir_okay=False, path_type=Path)),
+        multiple=True,
+        metavar="FORMAT FILE",
+        help="Write the same answer to a file too; may be given several times.",
+    ),
+)
+"""The options that say how an answer is written; they come as ``output`` and ``reports``."""
 
 
 def wants_evidence(output: str, reports: Reports) -> bool | None:
