@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from flightdeck import addresses
-from flightdeck.announcement import SERVER_FILE, alive
+from flightdeck.announcement import INSTANCE_HEADER, MISDIRECTED, SERVER_FILE, alive
 from flightdeck.cli import folder
 from flightdeck.cli.wire import Answer, Wire
 from flightdeck.errors import (
@@ -39,8 +39,6 @@ LONGEST_SHOWN = 200
 WINDOW_HINT = "(use a number and d, h or m, like 7d)"
 NO_ROUTE = b'{"detail":"Not Found"}'
 API_HINT = "Is that the API's port (8765 by default), of a FlightDeck of this version?"
-MISDIRECTED = 421
-"""Answered by a server to a caller that looks for another one (its file is left over)."""
 
 
 class Api:
@@ -92,7 +90,7 @@ class Remote:
 
     def __init__(self, url: str, instance: str = "") -> None:
         self.url = self._url = url.rstrip("/")
-        self._headers = {"X-FlightDeck-Instance": instance} if instance else {}
+        self._headers = {INSTANCE_HEADER: instance} if instance else {}
 
     def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """Sends one request; raises NotRunning when nothing listens there, Misconfigured on a redirect."""

@@ -10,13 +10,12 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flightdeck.access import Access
+from flightdeck.announcement import INSTANCE_HEADER, MISDIRECTED
 from flightdeck.errors import FlightDeckError, TooLarge
 from flightdeck.server.archives import is_archive
 from flightdeck.server.errors import answer
 
 MIB = 1024 * 1024
-INSTANCE_HEADER = "X-FlightDeck-Instance"
-MISDIRECTED = 421
 LONGEST_ID = 200
 
 PAGE_POLICY = (
