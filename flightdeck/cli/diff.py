@@ -56,6 +56,6 @@ def diff(
 
 def _text(judged: Judged, found: Diff) -> str:
     """1.3's lines, then the judge's."""
-    from flightdeck.releases.report import report
+    from flightdeck.presentation.report import report
 
     return f"{report(found)}\n\n{rendered(judged, 'text')}"

@@ -1,1 +1,1 @@
-"""A verdict for those who read it: terminals, pull requests, test reports. Needs the light install only."""
+"""Diffs and verdicts for those who read them: terminals, pull requests, test reports. Needs the light install only."""

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from junitparser import JUnitXml
 
+from flightdeck.models import Diff
+from flightdeck.presentation.report import report
 from tests.contract.commands import run
 from tests.contract.gate_parts import TOLERANT, Canary, send, traffic
 from tests.serving import environment
@@ -158,9 +160,7 @@ def test_a_policy_is_tried_on_past_decisions(promoted, tmp_path):
 
 
 def test_the_text_of_a_diff_is_1_3_s_and_then_the_verdict_s(served_canary):
-    from flightdeck.releases.report import report
-
-    answer = json.loads(diff(served_canary, served_canary.slow, "--output", "json").stdout)
+    answer = Diff.model_validate_json(diff(served_canary, served_canary.slow, "--output", "json").stdout)
     old, _, new = diff(served_canary, served_canary.slow).stdout.partition("\n\nVerdict: ")
     skip = len("Window: 1d (")  # what follows is the time, which goes on
     assert old.splitlines()[1:] == report(answer).splitlines()[1:]

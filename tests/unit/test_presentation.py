@@ -303,7 +303,7 @@ def test_annotations_are_at_most_ten_of_a_kind(failed):
 
 def test_renderings_need_no_numpy():
     """The light install has none."""
-    names = ("text", "markdown", "junit", "annotations")
+    names = ("text", "report", "markdown", "junit", "annotations")
     imports = "; ".join(f"import flightdeck.presentation.{name}" for name in names)
     code = f"import sys; {imports}; print([m for m in ('numpy', 'scipy', 'fastapi', 'sqlalchemy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

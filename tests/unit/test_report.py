@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from flightdeck.models import Diff
-from flightdeck.releases.report import report
+from flightdeck.presentation.report import report
 
 VECTORS = json.loads((Path(__file__).parents[1] / "golden/report_vectors.json").read_text())["cases"]
 
@@ -17,7 +17,7 @@ def answered(vector):
 @pytest.mark.parametrize("vector", VECTORS)
 @pytest.mark.contract("C1.15")
 def test_the_text_of_a_diff_is_that_of_1_3(vector):
-    assert report(answered(vector)) + "\n" == vector["text"]
+    assert report(Diff.model_validate(answered(vector))) + "\n" == vector["text"]
 
 
 @pytest.mark.parametrize("vector", VECTORS)

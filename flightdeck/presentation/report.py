@@ -1,24 +1,18 @@
-"""A diff as text: 1.3's lines, in 1.3's order. Needs the light install only."""
+"""A diff as text: 1.3's lines, in 1.3's order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from flightdeck.models import Diff, DiffCatalog, DiffMetrics, DiffPricing
 
 
-def report(answer: Diff | Mapping[str, Any]) -> str:
-    """The text of a diff, or of the JSON answer of ``POST /v1/diff``; no line end after the last line.
-
-    Raises:
-        pydantic.ValidationError: the JSON is no diff.
-    """
-    return "\n".join(lines(answer if isinstance(answer, Diff) else Diff.model_validate(answer)))
+def report(diff: Diff) -> str:
+    """The text; no line end after the last line."""
+    return "\n".join(_lines(diff))
 
 
-def lines(diff: Diff) -> Iterator[str]:
-    """The lines of the text."""
+def _lines(diff: Diff) -> Iterator[str]:
     yield f"Window: {diff.window} ({diff.since} .. {diff.until})"
     baseline = diff.windows.baseline
     if baseline is not None and baseline != diff.windows.candidate:
