@@ -111,8 +111,8 @@ function numbersOf(metric: Metric, value: (x: number) => string, change: (x: num
 
 /** "about 1,900 more runs, 6 h at today's rate": of the candidate, which is the side that is waited for. */
 export function neededWords(needed: Needed): string {
-  if (needed.limited_by === "tenants") return "more runs of these tenants do not help: more tenants do";
-  if (needed.limited_by === "effect") return "no number of runs passes at this effect";
+  if (needed.limited_by === "tenants") return "needs more tenants, not more runs of these";
+  if (needed.limited_by === "effect") return "no number of runs would pass at this effect";
   if (needed.baseline === null || needed.candidate === null) return "how many more runs it takes is unknown";
   const runs = Math.max(needed.baseline, needed.candidate);
   if (runs === 0) return "";
