@@ -15,7 +15,7 @@ NOT_BUILT = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>FlightDeck</title></head>
 <body style="font: 16px system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem">
 <h1>The page was not built</h1>
-<p>This server runs from a source tree whose page has not been built yet. Build it with <code>make web</code>, then
+<p>This server runs from a source tree whose page has not been built yet. Build it with <code>make setup</code>, then
 reload. The API works meanwhile: see <a href="/docs">/docs</a>.</p>
 </body></html>
 """
