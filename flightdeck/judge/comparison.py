@@ -77,6 +77,7 @@ class Comparison:
     cluster_runs: Floats
     cluster_weights: Floats
     within: Floats
+    singles: Floats
     used: Indices
     overlaps: tuple[float, float]
 
@@ -107,7 +108,7 @@ class Comparison:
         if not clustered:
             spread = float((parts * parts / np.maximum(self.runs - 1, 1)).sum())
             return Variance(iid, iid, iid, iid * iid / spread if spread > 0 else math.inf)
-        within = float(self.within[CANDIDATE] + k * k * self.within[BASELINE])
+        within, singles = (float(side[CANDIDATE] + k * k * side[BASELINE]) for side in (self.within, self.singles))
         squared = self.squared_influence(k)
         between = max(0.0, 1 - within / squared) if squared > 0 else 0.0
         totals = np.maximum(self.runs.sum(axis=1, keepdims=True), 1)
@@ -116,7 +117,8 @@ class Comparison:
         by_weight = _shares((scale * self.cluster_weights**2).sum(axis=0))
         correction = ClusterCorrection.of((1 - between) * by_runs + between * by_weight)
         raised = correction.bias * squared if squared > 0 else 0.0
-        return Variance(max(raised, within), iid, within, correction.df, correction.effective)
+        value = max(raised, within)
+        return Variance(value, iid, min(value, within + singles), correction.df, correction.effective)
 
     def scale_factor(self, k: float) -> float:
         """By what to raise the variance, so that a small arm that missed the tail does not look too sure.
@@ -146,7 +148,7 @@ class Comparison:
         return int((self.cluster_runs > 0).all(axis=0).sum())
 
 
-_BY_SIDE = ("runs", "means", "squares", "influence", "cluster_runs", "cluster_weights", "within")
+_BY_SIDE = ("runs", "means", "squares", "influence", "cluster_runs", "cluster_weights", "within", "singles")
 
 
 def _sums(at: Indices, values: Floats, size: int) -> Floats:
@@ -206,6 +208,8 @@ def _comparison(
     owner = side * clusters + cluster
     single = np.maximum(n - 1, 1)
     within = _sums(side, np.where(n > 1, weight**2 * ss * n / single, 0.0), 2)
+    spread = (squares / np.maximum(runs - 1, 1))[place] * _share_within(at, n, ss, squares, runs)[at]
+    singles = _sums(side, np.where(n > 1, 0.0, weight**2 * n * spread), 2)
     return Comparison(
         weights=weights,
         runs=runs.reshape(2, -1),
@@ -215,9 +219,24 @@ def _comparison(
         cluster_runs=_sums(owner, n, 2 * clusters).reshape(2, -1),
         cluster_weights=_sums(owner, weight * n, 2 * clusters).reshape(2, -1),
         within=within,
+        singles=singles,
         used=used,
         overlaps=overlaps,
     )
+
+
+def _share_within(at: Indices, n: Floats, ss: Floats, squares: Floats, runs: Floats) -> Floats:
+    """Of each stratum, what share of its spread cells of several values show within them, over both sides.
+
+    A cell of one value shows no spread of its own, but has one all the same. Where there are no others, all of the
+    stratum's spread may be of that kind.
+    """
+    size = len(runs) // 2
+    repeats = _sums(at, n - 1, size)
+    total = squares.reshape(2, -1).sum(axis=0) / np.maximum(runs.reshape(2, -1).sum(axis=0) - 2, 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = _sums(at, ss, size) / repeats / total
+    return np.where((repeats > 0) & (total > 0), np.minimum(share, 1.0), 1.0)
 
 
 def effective_clusters(series: Series, side: int) -> float:
