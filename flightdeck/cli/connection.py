@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from flightdeck import addresses
 from flightdeck.announcement import INSTANCE_HEADER, MISDIRECTED, SERVER_FILE, alive
@@ -79,6 +79,11 @@ class Api:
         if answer.status >= 400:
             raise _error(answer)
         return answer
+
+
+def path_of(*names: str) -> str:
+    """A path of the API: ``path_of("releases", release_id)``. Whatever an id holds, it stays one part of the path."""
+    return "/".join(("/v1", *(quote(name, safe="") for name in names)))
 
 
 class NotRunning(Exception):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flightdeck.cli.connection import Api, api
+from flightdeck.cli.connection import Api, api, path_of
 from flightdeck.cli.options import actor_option
 from flightdeck.cli.question import body, question_options
 from flightdeck.cli.verdicts import EXIT_CODES, Reports, rendered, verdict_outputs, wants_evidence, write
@@ -112,9 +112,7 @@ def _asked(flightdeck: Api, wanted: dict[str, Any], *, sequential: bool) -> Answ
 
 
 def _policy_in_force(flightdeck: Api, wanted: dict[str, Any]) -> dict[str, Any]:
-    from urllib.parse import quote
-
-    agent = flightdeck.get(f"/v1/releases/{quote(wanted['candidate_release_id'], safe='')}")["agent_id"]
+    agent = flightdeck.get(path_of("releases", wanted["candidate_release_id"]))["agent_id"]
     found = flightdeck.get("/v1/policy/effective", agent=agent, env=wanted.get("environment"))
     policy: dict[str, Any] = found["policy"]
     return policy

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 import click
 
-from flightdeck.cli.connection import Api, api
+from flightdeck.cli.connection import Api, api, path_of
 from flightdeck.cli.options import actor_option, output_option, together
 from flightdeck.errors import Blocked
 
@@ -108,7 +107,7 @@ def history(agent: str | None, environment: str | None, action_id: str | None, o
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
         if action_id is not None:
-            proof = flightdeck.get(f"/v1/actions/{quote(action_id, safe='')}")
+            proof = flightdeck.get(path_of("actions", action_id))
             click.echo(json.dumps(proof, indent=2, ensure_ascii=False))
             return
         pages = _pages(flightdeck, agent, environment)

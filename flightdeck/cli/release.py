@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from flightdeck.cli import diff, examples, promotion
-from flightdeck.cli.connection import api
+from flightdeck.cli.connection import api, path_of
 
 MISMATCH = 2
 """Exit code of ``verify`` when the files are not those that were registered."""
@@ -70,7 +70,7 @@ def show(release_id: str) -> None:
       flightdeck release show rel_0123456789ab
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
-        record = flightdeck.get(_path(release_id))
+        record = flightdeck.get(path_of("releases", release_id))
     record.pop("digest_v2", None)
     click.echo(json.dumps(record, indent=2, ensure_ascii=False))
 
@@ -91,7 +91,9 @@ def verify(release_id: str, path: Path) -> None:
 
     checksum, digest_v2 = hashes(path)
     with api() as flightdeck:
-        said = flightdeck.post(f"{_path(release_id)}/verify", {"checksum": checksum, "digest_v2": digest_v2})
+        said = flightdeck.post(
+            path_of("releases", release_id, "verify"), {"checksum": checksum, "digest_v2": digest_v2}
+        )
     if said["matches"]:
         click.echo(f"OK: checksum matches for {release_id}\n  sha256={checksum}")
         return
@@ -107,9 +109,3 @@ def verify(release_id: str, path: Path) -> None:
 
 for command in (diff.diff, *promotion.COMMANDS):
     release.add_command(command)
-
-
-def _path(release_id: str) -> str:
-    from urllib.parse import quote
-
-    return f"/v1/releases/{quote(release_id, safe='')}"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from urllib.parse import quote
 
 import click
 
-from flightdeck.cli.connection import api
+from flightdeck.cli.connection import api, path_of
 from flightdeck.errors import NotFound
 
 EVENTS = ("promote.blocked", "promote.succeeded", "rollback.succeeded")
@@ -87,7 +86,7 @@ def remove(webhook_id: str, yes: bool) -> None:
         click.confirm(f"Delete webhook {webhook_id}?", abort=True)
     with api() as flightdeck:
         try:
-            flightdeck.send("DELETE", f"/v1/webhooks/{quote(webhook_id, safe='')}")
+            flightdeck.send("DELETE", path_of("webhooks", webhook_id))
         except NotFound as error:
             raise click.ClickException(f"unknown webhook: {webhook_id}") from error
     click.echo(f"Deleted {webhook_id}")
@@ -104,7 +103,7 @@ def test(webhook_id: str) -> None:
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
         try:
-            sent = flightdeck.post(f"/v1/webhooks/{quote(webhook_id, safe='')}/test", {})
+            sent = flightdeck.post(path_of("webhooks", webhook_id, "test"), {})
         except NotFound as error:
             raise click.ClickException(f"unknown webhook: {webhook_id}") from error
     if sent["status"] is None:
@@ -141,5 +140,5 @@ def redeliver(delivery_id: str) -> None:
       flightdeck webhook redeliver 0123456789abcdef0123456789abcdef
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
-        flightdeck.post(f"/v1/webhook-deliveries/{quote(delivery_id, safe='')}/redeliver", {})
+        flightdeck.post(path_of("webhook-deliveries", delivery_id, "redeliver"), {})
     click.echo(f"Sending {delivery_id} again")
