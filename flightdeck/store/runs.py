@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from flightdeck.otel.runs import Assembly
-from flightdeck.store import findings, runcolumns, runindex
+from flightdeck.store import findings, runcolumns, runindex, seen
 from flightdeck.store.client import Engine
 from flightdeck.store.events import EventCounts, insert_events, known
 from flightdeck.store.findings import unassigned_traces
@@ -33,7 +33,7 @@ __all__ = [
 
 
 # No two rows of one insert have the same place; looking for some takes a third of its time.
-_INSERT_SETTINGS = {**runindex.INSERT_SETTINGS, "optimize_on_insert": 0}
+_INSERT_SETTINGS = {"max_partitions_per_insert_block": 0, "optimize_on_insert": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,22 @@ def replace(engine: Engine, traces: Sequence[TraceAssembly], *, now_us: int) -> 
             (trace.workspace, trace.trace_id): writing.trace(trace, key, assembly_version(trace.distinct_spans, now_us))
             for trace, key in keyed
         }
+        if writing.new:
+            _write(engine, writing.new)
+        if writing.beaten:
+            lines = b"\n".join(runindex.take_back(writing.beaten))
+            engine.insert("run_rows", lines, fmt="JSONEachRow", settings=runindex.INSERT_SETTINGS)
         if writing.new or writing.beaten:
-            rows = runcolumns.json(writing.new, writing.beaten)
-            engine.insert("run_rows", rows, fmt="JSONColumns", settings=_INSERT_SETTINGS)
             runindex.take_back_beaten(engine, keys)
         found = {(trace.workspace, trace.trace_id): trace.assembly.findings for trace in traces}
         findings.replace(engine, found, versions)
+
+
+def _write(engine: Engine, new: Sequence[NewRun]) -> None:
+    """Writes new runs, past the views, as events are; what a failure leaves out, a repetition writes."""
+    engine.insert("runs", runcolumns.run_rows(new), fmt="JSONColumns", settings=_INSERT_SETTINGS)
+    seen.note_earliest(engine, runcolumns.releases(new))
+    engine.insert("run_index", runcolumns.index_rows(new), fmt="JSONColumns", settings=_INSERT_SETTINGS)
 
 
 def _keys(keyed: Iterable[tuple[TraceAssembly, int]]) -> Iterator[int]:
@@ -105,8 +115,8 @@ class _Writing:
         # Two assemblies of one trace within a millisecond: the later one must still be the later one.
         version = max([version, *(row.version + 1 for row in before if same_evidence(row.version, version))])
         for run in trace.assembly.runs:
-            run_key = key if named_by_span(run) else runindex.key(run.run_id)
-            self._run(NewRun(trace.workspace, run, version, run_key, key))
+            named = named_by_span(run)
+            self._run(NewRun(trace.workspace, run, version, key if named else runindex.key(run.run_id), key, named))
         if before:
             now = {run.run_id for run in trace.assembly.runs}
             self.beaten += (

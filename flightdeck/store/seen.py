@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from weakref import WeakKeyDictionary
 
 from flightdeck.store.client import Engine
@@ -10,8 +10,10 @@ from flightdeck.store.precedence import Place
 
 MOST_REMEMBERED = 10_000
 
-_Seen = tuple[int, str, str, str]
-_noted: WeakKeyDictionary[Engine, dict[_Seen, int]] = WeakKeyDictionary()
+Seen = tuple[int, str, str, str]
+"""Workspace, release, agent and environment."""
+
+_noted: WeakKeyDictionary[Engine, dict[Seen, int]] = WeakKeyDictionary()
 """What this process has written, with the earliest moment; what it forgets is written again."""
 
 
@@ -21,10 +23,15 @@ def note(engine: Engine, runs: Iterable[tuple[Place, int]]) -> None:
     Raises:
         StoreUnavailable: it does not; to be repeated.
     """
-    earliest: dict[_Seen, int] = {}
+    earliest: dict[Seen, int] = {}
     for place, moment_us in runs:
         release = (place.workspace, place.release_id, place.agent_id, place.environment)
         earliest[release] = min(moment_us, earliest.get(release, moment_us))
+    note_earliest(engine, earliest)
+
+
+def note_earliest(engine: Engine, earliest: Mapping[Seen, int]) -> None:
+    """The same for releases, each with the earliest moment of its runs."""
     noted = _noted.setdefault(engine, {})
     new = {release: moment for release, moment in earliest.items() if moment < noted.get(release, moment + 1)}
     if not new:
