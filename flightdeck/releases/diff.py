@@ -14,7 +14,7 @@ from pathlib import Path
 from flightdeck.errors import Invalid, NotFound
 from flightdeck.judge import evidence as judged
 from flightdeck.judge.gate import gate
-from flightdeck.judge.policy import Summary, evaluate
+from flightdeck.judge.policy import Judgement, Summary, evaluate
 from flightdeck.judge.verdict import judge
 from flightdeck.ledger import Ledger
 from flightdeck.ledger.looks import Pair
@@ -94,16 +94,8 @@ def compare(
         Invalid: an unknown release, two agents, a window that is none, or a pricing table that nobody imported.
         StoreUnavailable, LedgerUnavailable: one of the two does not answer.
     """
-    records = [
-        _release("baseline", request.baseline_release_id, ledger),
-        _release("candidate", request.candidate_release_id, ledger),
-    ]
+    records = _releases(request, ledger)
     baseline, candidate = records
-    if baseline.agent_id != candidate.agent_id:
-        raise Invalid(
-            "Cross-agent diff is not allowed. "
-            f"Baseline agent_id={baseline.agent_id}, candidate agent_id={candidate.agent_id}."
-        )
     windows = [_window(own, request.window, now) for own in (request.baseline_window, request.candidate_window)]
     by_catalog = request.pricing == BY_CATALOG
     table_of = None if request.pricing is None or by_catalog else references.named(request.pricing)
@@ -112,7 +104,6 @@ def compare(
     ]
     environment = request.environment or options.default_environment
     rules = policy or request.policy or ledger.policies.effective(candidate.agent_id, environment).policy
-    lag_s = rules.statistics.lag_s if rules.statistics is not None else 0
     cohorts = [
         CohortQuery(
             release_ids=(record.release_id,),
@@ -121,7 +112,7 @@ def compare(
             until=window.until,
             tenant_id=request.tenant_id or None,
             task_id=request.task_id or None,
-            lag_s=lag_s,
+            lag_s=rules.statistics.lag_s if rules.statistics is not None else 0,
         )
         for record, window in zip(records, windows, strict=True)
     ]
@@ -147,14 +138,7 @@ def compare(
         windows=VerdictWindows(baseline=before, candidate=after),
         filters=DiffFilters(environment=environment, tenant_id=request.tenant_id, task_id=request.task_id),
         pricing=_pricing(sides, answered, ledger, now),
-        samples=DiffSamples(
-            baseline_runs=summary.baseline.runs,
-            candidate_runs=summary.candidate.runs,
-            baseline_unpriced_runs=summary.baseline.unpriced_runs,
-            candidate_unpriced_runs=summary.candidate.unpriced_runs,
-            confidence=limits.confidence,
-            confidence_reason=limits.confidence_reason,
-        ),
+        samples=_samples(summary, limits),
         metrics=_metrics(*totals),
         policy=gate(rules, limits.policy, verdict),
         verdict=verdict,
@@ -163,6 +147,18 @@ def compare(
     if request.explain:
         found.explanation = explanation(cohorts, prices.tariffs[prices.judged], evidence.drivers)
     return Compared(found, grounds, rules, prices.tariffs)
+
+
+def _releases(request: DiffRequest, ledger: Ledger) -> tuple[ReleaseRecord, ReleaseRecord]:
+    """Baseline and candidate, two releases of one agent."""
+    baseline = _release("baseline", request.baseline_release_id, ledger)
+    candidate = _release("candidate", request.candidate_release_id, ledger)
+    if baseline.agent_id != candidate.agent_id:
+        raise Invalid(
+            "Cross-agent diff is not allowed. "
+            f"Baseline agent_id={baseline.agent_id}, candidate agent_id={candidate.agent_id}."
+        )
+    return baseline, candidate
 
 
 def _release(side: str, release_id: str, ledger: Ledger) -> ReleaseRecord:
@@ -197,6 +193,17 @@ def _pricing(sides: Sequence[Reference], answered: Answered, ledger: Ledger, now
         catalog=pricing.catalog_part(answered.prices, answered.like),
         warnings=[*references.warnings(sides, now.astimezone(UTC).date()), *without],
         hints=references.hints(sides, ledger.pricing.versions()),
+    )
+
+
+def _samples(summary: Summary, limits: Judgement) -> DiffSamples:
+    return DiffSamples(
+        baseline_runs=summary.baseline.runs,
+        candidate_runs=summary.candidate.runs,
+        baseline_unpriced_runs=summary.baseline.unpriced_runs,
+        candidate_unpriced_runs=summary.candidate.unpriced_runs,
+        confidence=limits.confidence,
+        confidence_reason=limits.confidence_reason,
     )
 
 
