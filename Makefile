@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check lint fmt types contracts generate current unit fault pythons frameworks bench web dist lock clean
+.PHONY: help setup demo serve test check lint fmt types contracts generate current unit fault pythons frameworks bench soak web dist lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
