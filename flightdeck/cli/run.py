@@ -15,6 +15,7 @@ import click
 
 from flightdeck import addresses
 from flightdeck.cli.connection import Api, NotRunning, Remote, running_server
+from flightdeck.cli.folder import workspace
 from flightdeck.errors import Misconfigured, NotFound, Retryable
 
 AUTO_INSTRUMENTATION = "opentelemetry.instrumentation.auto_instrumentation"
@@ -89,7 +90,7 @@ def _name_server(environ: MutableMapping[str, str]) -> None:
         if wrong := addresses.problem(url):
             raise Misconfigured(wrong)
         return
-    running = running_server(Path(environ.get("FLIGHTDECK_WORKSPACE") or "."))
+    running = running_server(workspace())
     if running is not None:
         environ["FLIGHTDECK_URL"] = running.url
 

@@ -126,19 +126,6 @@ def test_a_diff_over_http_follows_the_read_rule_and_tells_errors_in_1_3s_words(a
         assert (answered.status_code, answered.json()) == (400, {"detail": detail})
 
 
-# --- archives ---
-
-
-ARTIFACT_YAML = b"""\
-metadata: {name: support, version: "2.0.0"}
-spec:
-  agent: {agent_id: support}
-  runtime: {provider: openai, model: gpt-4.1-mini}
-  prompts: {system_ref: system.md}
-  pricing_reference: {provider: openai, pricing_version: p1}
-"""
-
-
 def test_keys_of_a_diff_that_mean_nothing_are_named(api):
     """1.3 ignores them, so it is no error; who writes ``tenant`` would otherwise compare the runs of all tenants."""
     prices = {"model": "gpt-4.1-mini", "input_usd_per_1k_tokens": 1.0, "output_usd_per_1k_tokens": 2.0}
@@ -160,6 +147,19 @@ def test_keys_of_a_diff_that_mean_nothing_are_named(api):
     assert len(many["warnings"]) == 11
     assert many["warnings"][-1] == "ignored: 990 more unknown keys"
     assert max(map(len, many["warnings"])) < 150
+
+
+# --- archives ---
+
+
+ARTIFACT_YAML = b"""\
+metadata: {name: support, version: "2.0.0"}
+spec:
+  agent: {agent_id: support}
+  runtime: {provider: openai, model: gpt-4.1-mini}
+  prompts: {system_ref: system.md}
+  pricing_reference: {provider: openai, pricing_version: p1}
+"""
 
 
 def archive(tmp_path: Path, *, prompt: bytes = b"Be kind.\r\n", mode: str = "w:gz") -> tuple[bytes, Path]:
