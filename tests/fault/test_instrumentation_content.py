@@ -114,6 +114,6 @@ def test_traces_that_wait_for_their_release_hold_no_content_either(provider, tmp
         with pytest.raises(LookupError):
             converse(provider)
         provider.shutdown()
-    (kept,) = tmp_path.rglob("traces.jsonl")
+    (kept,) = tmp_path.rglob("runs.db")
     assert b"refund" in kept.read_bytes()
     assert CANARY.encode() not in kept.read_bytes()

@@ -1,15 +1,15 @@
 """The spool: runs that wait on disk survive the agent and are posted in order, and a full disk costs none of them."""
 
-import errno
+import contextlib
 import json
 import os
 import resource
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from flightdeck.otel.instrumentation import spool as spool_module
 from flightdeck.otel.instrumentation.counters import Counters
 from flightdeck.otel.instrumentation.spool import Spool
 from flightdeck.otel.instrumentation.throttled import ThrottledLog
@@ -54,8 +54,20 @@ def drained(spool: Spool, at_once: int = 10_000) -> list[int]:
     return found
 
 
-def files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
+def size(folder: Path) -> int:
+    """Bytes of all files."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def spooled(folder: Path) -> int:
+    """Runs and traces that wait on disk."""
+    (path,) = folder.rglob("runs.db")
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM traces)").fetchone()[0]
+
+
+EMPTY = 100_000
+"""A database in which nothing waits is smaller."""
 
 
 def test_runs_come_out_in_the_order_they_went_in_and_leave_nothing(opened, tmp_path):
@@ -64,9 +76,18 @@ def test_runs_come_out_in_the_order_they_went_in_and_leave_nothing(opened, tmp_p
         spool.put([event(number) for number in range(first, first + 10)])
     assert drained(spool, at_once=7) == list(range(1000))
     assert spool.empty
-    assert files(tmp_path) == []
+    assert spooled(tmp_path) == 0
     spool.put([event(1000)])
     assert drained(spool) == [1000]
+
+
+def test_a_spool_that_was_large_gives_its_room_back(opened, tmp_path):
+    spool = opened()
+    spool.put([event(number, pad=5_000) for number in range(1000)])
+    assert size(tmp_path) > 5_000_000
+    drained(spool)
+    assert spool.close() == (0, 0)
+    assert size(tmp_path) < EMPTY
 
 
 def test_what_is_not_done_comes_again(opened):
@@ -78,7 +99,7 @@ def test_what_is_not_done_comes_again(opened):
     assert numbers(spool.batch()) == [2, 3, 4, 5]
 
 
-def test_a_dead_process_s_runs_are_taken_over_first_and_a_living_one_s_are_not(opened, counters):
+def test_a_dead_process_s_runs_are_taken_over_first_and_a_living_one_s_are_not(opened, counters, tmp_path):
     dead, alive, heir = opened(), opened(), opened()
     dead.put(map(event, range(3)))
     alive.put(map(event, range(100, 103)))
@@ -89,8 +110,9 @@ def test_a_dead_process_s_runs_are_taken_over_first_and_a_living_one_s_are_not(o
     assert counters.runs_recovered == 3
     assert heir.adopted() == []
     assert drained(alive) == [100, 101, 102]
-    alive.close()
-    assert [folder.name.count("-") for folder in heir._root.iterdir()] == [2]
+    for spool in (alive, heir):
+        assert spool.close() == (0, 0)
+    assert [path.name for path in tmp_path.glob("*/*")] == ["runs.db"]
 
 
 def test_several_dead_processes_come_in_the_order_they_began(opened):
@@ -113,54 +135,111 @@ def test_runs_for_another_server_stay_where_they_are(opened, tmp_path, counters)
     other.let_go()
 
 
-def test_a_line_that_was_torn_or_damaged_costs_only_itself(opened, counters):
+@pytest.mark.parametrize("damage", ["the header", "the pages"])
+def test_a_damaged_file_is_set_aside_and_costs_only_what_was_in_it(opened, counters, tmp_path, damage):
     spool = opened()
-    spool.put(map(event, range(3)))
-    (file,) = spool._own.glob("runs-*")
-    lines = file.read_bytes().split(b"\n")
-    lines[1] = b"\x00" * len(lines[1])
-    file.write_bytes(b"\n".join(lines) + event(3)[:20])
+    spool.put([event(number, pad=1_000) for number in range(300)])
     spool.let_go()
-    heir = opened()
-    heir.adopted()
-    assert drained(heir) == [0, 2]
-    assert counters.spool_damaged == 2
-    assert heir.empty
+    (path,) = tmp_path.rglob("runs.db")
+    data = path.read_bytes()
+    path.write_bytes(b"\x5a" * 4096 + data[4096:] if damage == "the header" else data[:4096] + b"\x5a" * 400_000)
+    heirs = opened(), opened()
+    for first, heir in zip((1000, 2000), heirs, strict=True):
+        heir.adopted()
+        heir.put(map(event, range(first, first + 3)))
+        assert heir.safe
+    assert [drained(heir) for heir in heirs] == [[1000, 1001, 1002], [2000, 2001, 2002]]
+    assert counters.spool_damaged == 1
+    assert (path.parent / "runs.damaged").exists()
+
+
+def test_a_trace_that_can_not_be_read_again_costs_only_itself(opened, counters, tmp_path):
+    spool = opened()
+    spool.keep([[Span("a", "b")], [Span("c", "d")]])
+    spool.let_go()
+    (path,) = tmp_path.rglob("runs.db")
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE traces SET spans = '[{' WHERE id = 1")
+    assert opened().adopted() == [[Span("c", "d")]]
+    assert counters.spool_damaged == 1
+
+
+def test_a_file_that_was_deleted_is_made_anew(opened, tmp_path):
+    spool = opened()
+    spool.put([event(1)])
+    for path in tmp_path.rglob("runs.db*"):
+        path.unlink()
+    spool.put([event(2)])
+    assert spooled(tmp_path) == 1
+    assert drained(spool) == [2]
 
 
 def test_over_its_bound_the_oldest_give_way_and_are_counted(opened, tmp_path):
-    spool = opened(most_bytes=20_000)
-    for number in range(2_000):
-        spool.put([event(number)])
-    assert sum(path.stat().st_size for path in files(tmp_path)) <= 20_000
+    spool = opened(most_bytes=1_000_000)
+    for first in range(0, 4_000, 10):
+        spool.put([event(number, pad=1_000) for number in range(first, first + 10)])
+    (path,) = tmp_path.rglob("runs.db")
+    assert path.stat().st_size <= 1_100_000
+    assert not spool.keep([[Span("a", "b", name="x" * 1_000_000)]])
     left = drained(spool)
-    assert left == list(range(2_000 - len(left), 2_000))
-    assert spool.dropped == 2_000 - len(left)
-    assert len(left) > 150
+    assert left == list(range(4_000 - len(left), 4_000))
+    assert spool.dropped == 4_000 - len(left)
+    assert len(left) > 500
 
 
-def test_a_full_disk_costs_nothing_and_keeps_the_order(opened, monkeypatch, counters):
-    """Half of a write goes through, then none; later there is room again."""
-    spool = opened()
-    spool.put(map(event, range(3)))
-    real, left = os.write, [100]
+def test_a_full_disk_costs_nothing_and_keeps_the_order(tmp_path):
+    """The kernel refuses to let files grow; later there is room again. What was sent meanwhile is not sent twice."""
+    script = f"""
+import json, resource, signal, sys
+from pathlib import Path
+from flightdeck.otel.instrumentation.counters import Counters
+from flightdeck.otel.instrumentation.spool import Spool
+from flightdeck.otel.instrumentation.throttled import ThrottledLog
 
-    def full(file, data):
-        if not left[0]:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        taken = real(file, data[: left[0]])
-        left[0] -= taken
-        return taken
+def events(first, last):
+    return [json.dumps({{"run_id": number, "pad": "x" * 20_000}}).encode() for number in range(first, last)]
 
-    monkeypatch.setattr(spool_module.os, "write", full)
-    spool.put(map(event, range(3, 6)))
-    spool.put(map(event, range(6, 9)))
-    assert not spool.safe
-    assert counters.spool_errors == 2
-    monkeypatch.undo()
-    spool.put([event(9)])
-    assert spool.safe
-    assert drained(spool) == list(range(10))
+def numbers(batch):
+    return [json.loads(one)["run_id"] for one in batch]
+
+counters = Counters()
+spool = Spool(Path({str(tmp_path)!r}), "http://fd", most_bytes=10**8, counters=counters, log=ThrottledLog(lambda: 0.0))
+spool.put(events(0, 3))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+sent = numbers(spool.batch())[:2]
+spool.done(2)
+spool.put(events(3, 6))
+spool.put(events(6, 9))
+safe, errors = spool.safe, counters.spool_errors
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+spool.put(events(9, 10))
+safe_again = spool.safe
+while batch := spool.batch():
+    sent += numbers(batch)
+    spool.done(len(batch))
+print(json.dumps([safe, errors, safe_again, sent, spool.dropped, spool.close()]))
+"""
+    done = agent(script, agent_environment("http://127.0.0.1:1"))
+    assert done.returncode == 0, done.stderr
+    safe, errors, safe_again, sent, dropped, closed = json.loads(done.stdout.splitlines()[-1])
+    assert (safe, safe_again, sent, dropped, closed) == (False, True, list(range(10)), 0, [0, 0])
+    assert errors >= 2
+
+
+def test_a_forked_child_has_a_spool_of_its_own_and_leaves_its_parent_s_alone(opened, tmp_path):
+    parent = opened()
+    parent.put([event(1)])
+    child = os.fork()
+    if not child:
+        own = opened()
+        own.put([event(2)])
+        adopted = own.adopted()
+        os._exit(0 if drained(own) == [2] and adopted == [] and parent._locks == {} else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    parent.put([event(3)])
+    assert drained(parent) == [1, 3]
 
 
 def test_a_folder_that_can_not_be_used_is_an_error_at_once(tmp_path, counters):
@@ -186,11 +265,6 @@ print("answer", flush=True)
 """
 
 
-def spooled(folder: Path) -> int:
-    """Runs and traces that wait on disk."""
-    return sum(path.read_bytes().count(b"\n") for path in folder.rglob("*.jsonl"))
-
-
 @pytest.mark.parametrize("knows", ["the release", "its version"])
 def test_runs_survive_kill_9_and_are_posted_by_the_next_process_in_order(tmp_path, knows):
     """Also where the release is known by its version only and the server never told which one that is."""
@@ -203,9 +277,13 @@ def test_runs_survive_kill_9_and_are_posted_by_the_next_process_in_order(tmp_pat
         killed = agent_process(
             MANY_RUNS.replace("sys.argv[1]", "'first'")
             + f"""
-import pathlib
-folder = pathlib.Path({str(tmp_path)!r})
-while sum(path.read_bytes().count(b"\\n") for path in folder.rglob("*.jsonl")) < 20:
+import contextlib, pathlib, sqlite3
+def waiting():
+    for path in pathlib.Path({str(tmp_path)!r}).rglob("runs.db"):
+        with contextlib.closing(sqlite3.connect(path)) as db, contextlib.suppress(sqlite3.Error):
+            return db.execute("SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM traces)").fetchone()[0]
+    return 0
+while waiting() < 20:
     time.sleep(0.05)
 print("waiting", flush=True)
 sys.stdin.read()
@@ -229,7 +307,7 @@ sys.stdin.read()
     if knows == "the release":
         assert counters["runs_recovered"] == 20
     assert server.tasks == expected
-    assert files(tmp_path) == []
+    assert spooled(tmp_path) == 0
 
 
 def test_with_a_spool_a_dead_server_delays_nothing_and_loses_nothing(tmp_path):
@@ -258,7 +336,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (0, {resource.getrlimit(resource.RLIMI
     assert (counters["runs_inserted"], counters["errors"]) == (20, 0)
     assert counters["spool_errors"] >= 1
     assert len(server.run_ids) == 20
-    assert "can't be written" in done.stderr
+    assert "can't be used" in done.stderr
 
 
 def test_the_spool_is_the_user_s_alone(opened, tmp_path):

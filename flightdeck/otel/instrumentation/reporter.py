@@ -101,7 +101,11 @@ class Reporter:
             return
         self._assemble()
         while not self._outbox.empty and (hurry or self._outbox.full_batch or self._clock() >= self._send_at):
-            if not self._deliver(self._outbox.batch(), timeout_s):
+            batch = self._outbox.batch()
+            if not batch:  # a disk that can't be read now, or other processes' runs took the room of these
+                self._send_at = self._clock() + GATHER_S
+                break
+            if not self._deliver(batch, timeout_s):
                 break
         if self._outbox.empty:
             self._send_at = math.inf

@@ -1,25 +1,28 @@
 """Runs that wait on disk, for agents that must not lose them when they are killed while the server is away.
 
-Each process writes in a folder of its own below ``FLIGHTDECK_SPOOL_DIR/<server>`` and holds its lock; what a dead
-process left is taken over by the next one that looks, oldest first. A segment is deleted once all of it is delivered:
-after a kill some runs are posted twice, which the server knows how to take. What is written survives the end of the
-process, however it comes; it is not forced to the disk itself, so the end of the machine may cost it.
+``FLIGHTDECK_SPOOL_DIR/<server>/runs.db`` is one SQLite database for all processes that report to a server. Each sends
+the rows it put, and those of processes that are dead: an owner of rows holds the lock of a file of its name, which the
+kernel lets go with it. A row is deleted once it is delivered, so that after a kill some runs are posted twice, which
+the server knows how to take.
 
-When the disk is full or can't be written, runs wait in memory as without a spool, and go to disk again once they can.
+The journal is a write-ahead log with ``synchronous=NORMAL``: what is committed survives the end of the process, however
+it comes; the end of the machine may cost the last commits, never the file. When the disk is full or the file can't be
+used, runs wait in memory as without a spool, and go to disk again once they can; a damaged file is set aside.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
 import secrets
-import time
+import sqlite3
+import threading
 import weakref
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 from flightdeck.otel.instrumentation.counters import Counters
@@ -32,23 +35,23 @@ try:
 except ImportError:  # pragma: no cover - not on this system
     fcntl = None  # type: ignore[assignment]
 
-SEGMENT_BYTES = 1024 * 1024
-"""So much at most is posted again after a kill."""
-
-LONGEST_LINE = 4 * 1024 * 1024
 ADOPT_EVERY_S = 60.0
-_LOCK, _TRACES = "lock", "traces.jsonl"
+BUSY_S = 1.0
+"""How long another process's commit is waited for."""
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _FIELDS = {field.name: field.default for field in fields(Span)}
-
-
-@dataclass(slots=True)
-class _Segment:
-    """A file of events, one a line; those before ``offset`` are delivered."""
-
-    path: Path
-    size: int = 0
-    offset: int = 0
-    events: int = 0
+_PREPARE = (
+    "PRAGMA auto_vacuum = INCREMENTAL",  # counts in a new file only
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA journal_size_limit = 4194304",
+    "PRAGMA synchronous = NORMAL",
+    "BEGIN IMMEDIATE",
+    "CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, event BLOB NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS runs_by_owner ON runs (owner)",
+    "CREATE TABLE IF NOT EXISTS traces (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, spans BLOB NOT NULL)",
+    "COMMIT",
+)
 
 
 class Spool:
@@ -62,44 +65,32 @@ class Spool:
             raise OSError("this system has no file locks that a spool could use")
         self.dropped = 0
         self._most_bytes = most_bytes
-        self._segment_bytes = max(1, min(SEGMENT_BYTES, most_bytes // 8))
         self._counters = counters
         self._log = log
-        self._segments: deque[_Segment] = deque()
         self._memory = Outbox()
-        self._batch: list[int] = []
-        self._writer: int | None = None
-        self._written = 0
-        self._traces_size = 0
-        self._locks: dict[Path, int] = {}
+        self._rows = self._bytes = 0
+        self._stuck = self._traces = False
+        self._owner, self._batch = "", [(0, 0)] * 0
+        self._delivered: tuple[str, int] | None = None
+        self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._root = folder / hashlib.sha256(url.encode()).hexdigest()[:12]
+        self._path = self._root / "runs.db"
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._own = self._made()
+        self._own = secrets.token_hex(8)
+        self._locks: dict[str, int] = {}
+        self._lock(self._own)
         _open_spools.add(self)
-
-    def _made(self) -> Path:
-        """A new folder that nobody can see before it is locked."""
-        name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
-        hidden = self._root / f".{name}"
-        hidden.mkdir(mode=0o700)
-        lock = os.open(hidden / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        own = self._root / name
-        hidden.rename(own)
-        self._locks[own] = lock
-        return own
 
     @property
     def empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._segments and self._memory.empty
+        return not self._rows and self._memory.empty
 
     @property
     def full_batch(self) -> bool:
-        """Whether a whole request's worth is waiting."""
-        first = self._segments[0] if self._segments else None
-        whole = first is not None and (first.events >= BATCH_EVENTS or first.size - first.offset >= BATCH_BYTES)
-        return whole or len(self._segments) > 1 or self._memory.full_batch
+        """Whether a whole request's worth is waiting, and can be read."""
+        return not self._stuck and (self._rows >= BATCH_EVENTS or self._bytes >= BATCH_BYTES or self._memory.full_batch)
 
     @property
     def safe(self) -> bool:
@@ -107,267 +98,274 @@ class Spool:
         return self._memory.empty
 
     def put(self, events: Iterable[bytes]) -> None:
-        """Appends events; over the bound the oldest segments give way and are counted in ``dropped``."""
+        """Appends events; over the bound the oldest, of any process, give way and are counted in ``dropped``."""
         waiting = [*self._memory.drained(), *events]
-        try:
-            while waiting:
-                waiting = waiting[self._append(waiting) :]
-        except OSError as error:
-            self._counters.spool_errors += 1
-            self._log.warn(f"runs wait in memory, the spool {self._root} can't be written: {error.strerror or error}")
-            self._memory.put(waiting)
-            self.dropped += self._memory.dropped
-            self._memory.dropped = 0
-        while sum(segment.size for segment in self._segments) > self._most_bytes:
-            self._drop_first()
+        for _ in range(2):  # again if the file was damaged: there is a new one then
+            with self._careful() as fine, self._transaction() as db:
+                db.executemany("INSERT INTO runs (owner, event) VALUES (?, ?)", [(self._own, one) for one in waiting])
+                dropped = self._make_room(db)
+            if fine:
+                self._rows += len(waiting)
+                self._bytes += sum(map(len, waiting))
+                self.dropped += dropped
+                return
+            if self._path.exists():
+                break
+        self._memory.put(waiting)
+        self.dropped += self._memory.dropped
+        self._memory.dropped = 0
 
     def batch(self) -> list[bytes]:
-        """The next request's events, oldest first; they stay until ``done``. Empty when nothing waits."""
-        while self._segments:
-            segment = self._segments[0]
-            events, self._batch = self._read(segment)
-            if events:
-                return events
-            self._finish(segment)
+        """The next request's events, oldest first; they stay until ``done``. Empty when none can be had."""
         self._batch = []
-        return self._memory.batch()
+        with self._careful():
+            for owner in self._locks if self._rows else ():
+                if events := self._first(owner):
+                    return events
+            self._rows = self._bytes = 0
+        return [] if self._rows else self._memory.batch()
 
     def done(self, count: int) -> None:
         """Says that the first ``count`` events of the last batch need not be tried again."""
         if not self._batch:
             self._memory.done(count)
-            return
-        segment = self._segments[0]
-        segment.offset += sum(self._batch[:count])
-        segment.events = max(0, segment.events - count)
-        self._batch = []
-        if segment.offset >= segment.size:
-            self._finish(segment)
-
-    def close(self) -> tuple[int, int]:
-        """Lets go of everything; how many events stay on disk for the next process, and how many are lost."""
-        kept, lost = sum(segment.events for segment in self._segments), self._memory.clear()
-        if not self._segments and not self._traces_size:
-            self._remove(self._own)
-        self.let_go()
-        return kept, lost
-
-    def let_go(self) -> None:
-        """Closes what is open, in a forked child too: a lock that the child kept would outlive its parent."""
-        for open_file in filter(None, [self._writer, *self._locks.values()]):
-            with contextlib.suppress(OSError):
-                os.close(open_file)
-        self._writer = None
-        self._locks.clear()
-        _open_spools.discard(self)
+        elif count:
+            self._delivered = self._owner, self._batch[count - 1][0]  # remembered until it can be deleted
+            self._rows -= count
+            self._bytes -= sum(size for _, size in self._batch[:count])
+            self._batch = []
+            with self._careful():
+                with self._transaction() as db:
+                    pass
+                if self._rows <= 0:
+                    db.executescript("PRAGMA incremental_vacuum")  # gives the room back; execute() would do one page
 
     def keep(self, traces: Sequence[Sequence[Span]]) -> bool:
         """Keeps mapped traces that can't be made into runs before the server has told its releases; False if not."""
         if not traces:
             return True
-        blob = b"".join(_line(spans) for spans in traces)
-        if self._traces_size + len(blob) > self._most_bytes:
-            return False
-        try:
-            file = os.open(self._own / _TRACES, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-            try:
-                _write(file, blob)
-            except OSError:
-                os.ftruncate(file, self._traces_size)
-                raise
-            finally:
-                os.close(file)
-        except OSError as error:
-            self._counters.spool_errors += 1
-            self._log.warn(f"traces wait in memory, the spool {self._root} can't be written: {error.strerror or error}")
-            return False
-        self._traces_size += len(blob)
-        return True
+        rows = [(self._own, _encoded(spans)) for spans in traces]
+        with self._careful() as fine, self._transaction() as db:
+            if _used(db) + sum(len(spans) for _, spans in rows) > self._most_bytes:
+                return False
+            db.executemany("INSERT INTO traces (owner, spans) VALUES (?, ?)", rows)
+            self._traces = True
+        return bool(fine)
 
     def forget(self) -> None:
         """The traces that were kept are runs now."""
-        if self._traces_size:
-            self._traces_size = 0
-            (self._own / _TRACES).unlink(missing_ok=True)
+        if self._traces:
+            with self._careful(), self._transaction() as db:
+                db.executemany("DELETE FROM traces WHERE owner = ?", [(owner,) for owner in self._locks])
+                self._traces = False
 
     def adopted(self) -> list[list[Span]]:
         """Takes over what dead processes left: runs go to the front of the queue, traces are returned."""
-        found: list[_Segment] = []
         traces: list[list[Span]] = []
-        for folder in self._abandoned():
-            for path in sorted(folder.glob("runs-*.jsonl")):
-                try:
-                    data = path.read_bytes()
-                except OSError as error:
-                    self._counters.spool_errors += 1
-                    self._log.warn(f"{path} can't be read: {error.strerror or error}")
-                    continue
-                found.append(_Segment(path, len(data), events=data.count(b"\n")))
-                self._counters.runs_recovered += data.count(b"\n")
-            traces += self._kept_in(folder / _TRACES)
-            if not any(segment.path.parent == folder for segment in found):
-                self._remove(folder)
-        self._segments.extendleft(reversed(found))
+        with self._careful(), self._transaction() as db:
+            named = db.execute("SELECT owner FROM runs GROUP BY owner ORDER BY min(id)").fetchall()
+            named += db.execute("SELECT owner FROM traces GROUP BY owner ORDER BY min(id)").fetchall()
+            before = self._rows
+            for owner in dict.fromkeys(
+                [*(name for (name,) in named), *(path.stem for path in self._root.glob("*.lock"))]
+            ):
+                kept = db.execute("SELECT spans FROM traces WHERE owner = ? ORDER BY id", (owner,)).fetchall()
+                if owner not in self._locks and self._lock(owner):
+                    traces += [spans for (blob,) in kept if (spans := self._decoded(blob))]
+            self._locks[self._own] = self._locks.pop(self._own)  # its rows are the youngest
+            self._traces |= bool(traces)
+            self._count(db)
+            self._counters.runs_recovered += self._rows - before
+            self._unlock_emptied(db)
         return traces
 
-    def _abandoned(self) -> Iterator[Path]:
-        for folder in sorted(self._root.iterdir()):
-            if folder in self._locks or folder.name.startswith("."):
-                continue
-            try:
-                lock = os.open(folder / _LOCK, os.O_RDWR)
-            except OSError:
-                continue
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:  # its process lives
-                os.close(lock)
-                continue
-            self._locks[folder] = lock
-            yield folder
+    def close(self) -> tuple[int, int]:
+        """Lets go of everything; how many events stay on disk for the next process, and how many are lost."""
+        with self._careful(), self._transaction() as db:
+            self._count(db)
+            self._unlock_emptied(db, own=True)
+        kept, lost = self._rows, self._memory.clear()
+        self.let_go()
+        return kept, lost
 
-    def _kept_in(self, path: Path) -> list[list[Span]]:
-        """The traces of a dead process, kept again as ours before its file goes."""
-        try:
-            lines = path.read_bytes().split(b"\n")
-        except OSError:
-            return []
-        self._counters.spool_damaged += bool(lines.pop())
-        traces = []
-        for line in lines:
-            try:
-                rows = json.loads(line)
-                traces.append([Span(**{key: row[key] for key in row if key in _FIELDS}) for row in rows])
-            except (ValueError, TypeError):
-                self._counters.spool_damaged += 1
-        self.keep(traces)
-        path.unlink(missing_ok=True)
-        return traces
+    def let_go(self) -> None:
+        """Closes what is open; the rows are anybody's then."""
+        self._disconnect()
+        self.unlock()
 
-    def _append(self, events: Sequence[bytes]) -> int:
-        """Writes events to the last segment, as many as fit; how many that were, one at least."""
-        tail = self._segments[-1] if self._segments and self._writer is not None else None
-        if tail is not None and tail.size >= self._segment_bytes:
-            self._close_writer()
-            tail = None
-        if tail is None:
-            self._written += 1
-            tail = _Segment(self._own / f"runs-{self._written:08d}.jsonl")
-            self._writer = os.open(tail.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-            self._segments.append(tail)
-        count, size = 0, 0
-        while count < len(events) and (count == 0 or tail.size + size < self._segment_bytes):
-            size += len(events[count]) + 1
-            count += 1
-        blob = b"".join(event + b"\n" for event in events[:count])
-        assert self._writer is not None  # noqa: S101 - opened above
-        try:
-            _write(self._writer, blob)
-        except OSError:
+    def unlock(self) -> None:
+        """Closes the locks, in a forked child too: one that the child kept would outlive its parent."""
+        while self._locks:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._writer, tail.size)
-            if not tail.size:
-                self._finish(tail)
-            raise
-        tail.size += len(blob)
-        tail.events += count
-        return count
+                os.close(self._locks.popitem()[1])
+        _open_spools.discard(self)
 
-    def _read(self, segment: _Segment) -> tuple[list[bytes], list[int]]:
-        """The next events of a segment, and how many bytes each took; what is damaged is skipped and counted."""
+    def inherited(self) -> None:
+        """In a forked child: the parent's connection must be neither used nor closed here, so it is never freed."""
+        if self._db is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._db))
+        self.unlock()
+
+    def _lock(self, owner: str) -> bool:
+        """Becomes the owner of that name, if no living process is."""
+        shown = self._root / f"{owner}.lock"
+        hidden = self._root / f".{owner}" if owner == self._own else shown  # nobody sees ours before it is locked
+        lock = os.open(hidden, os.O_CREAT | os.O_RDWR, 0o600)
         try:
-            with segment.path.open("rb") as file:
-                file.seek(segment.offset)
-                data = file.read(min(LONGEST_LINE, segment.size - segment.offset))
-        except OSError as error:
-            self._counters.spool_errors += 1
-            self.dropped += segment.events
-            self._log.warn(f"{segment.path} can't be read: {error.strerror or error}")
-            return [], []
-        lines = data.split(b"\n")
-        rest = lines.pop()
-        if not lines and rest:  # torn by the end of its process
-            self._counters.spool_damaged += 1
-            self.dropped += segment.events
-            return [], []
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return False
+        hidden.rename(shown)
+        self._locks[owner] = lock
+        return True
+
+    def _unlock_emptied(self, db: sqlite3.Connection, *, own: bool = False) -> None:
+        for owner in list(self._locks):
+            left = "SELECT 1 FROM runs WHERE owner = ?1 UNION ALL SELECT 1 FROM traces WHERE owner = ?1 LIMIT 1"
+            if (own or owner != self._own) and not db.execute(left, (owner,)).fetchone():
+                (self._root / f"{owner}.lock").unlink(missing_ok=True)
+                os.close(self._locks.pop(owner))
+
+    def _first(self, owner: str) -> list[bytes]:
+        """The first events of an owner that make a request."""
+        after = self._delivered[1] if self._delivered and self._delivered[0] == owner else 0
         events: list[bytes] = []
-        sizes: list[int] = []
         taken = 0
-        for line in lines:
-            if len(events) == BATCH_EVENTS or (events and taken + len(line) > BATCH_BYTES):
+        wanted = "SELECT id, event FROM runs WHERE owner = ? AND id > ? ORDER BY id LIMIT ?"
+        for number, event in self._connected().execute(wanted, (owner, after, BATCH_EVENTS)):
+            taken += len(event)
+            if events and taken > BATCH_BYTES:
                 break
-            taken += len(line) + 1
-            if line.startswith(b"{") and line.endswith(b"}"):
-                events.append(line)
-                sizes.append(len(line) + 1)
-                continue
-            self._counters.spool_damaged += 1
-            if sizes:
-                sizes[-1] += len(line) + 1
+            events.append(event)
+            self._batch.append((number, len(event)))
+        self._owner = owner
+        return events
+
+    def _make_room(self, db: sqlite3.Connection) -> int:
+        """Deletes the oldest runs as long as more is used than may be; how many that were."""
+        dropped = 0
+        while _used(db) > self._most_bytes:
+            oldest = db.execute("SELECT id FROM runs ORDER BY id LIMIT ?", (BATCH_EVENTS,)).fetchall()
+            if not oldest:
+                break
+            db.execute("DELETE FROM runs WHERE id <= ?", oldest[-1])
+            dropped += len(oldest)
+        return dropped
+
+    def _count(self, db: sqlite3.Connection) -> None:
+        """Looks how much of ours waits."""
+        sums = "SELECT count(*), coalesce(sum(length(event)), 0) FROM runs WHERE owner = ?"
+        found = [db.execute(sums, (owner,)).fetchone() for owner in self._locks]
+        self._rows, self._bytes = sum(rows for rows, _ in found), sum(size for _, size in found)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; what was delivered and could not be deleted is deleted with it."""
+        db = self._connected()
+        db.execute("BEGIN IMMEDIATE")
+        with db:
+            if self._delivered:
+                db.execute("DELETE FROM runs WHERE owner = ? AND id <= ?", self._delivered)
+            yield db
+        self._delivered = None
+
+    @contextlib.contextmanager
+    def _careful(self) -> Iterator[list[bool]]:
+        """What the disk or SQLite raises is counted and logged. What is given is true afterwards if nothing was."""
+        fine: list[bool] = []
+        try:
+            with _quiet:
+                yield fine
+        except (sqlite3.Error, OSError) as error:
+            self._stuck = True
+            self._counters.spool_errors += 1
+            self._disconnect()
+            code = getattr(error, "sqlite_errorcode", 0) or 0
+            if code & 0xFF in _DAMAGED:
+                self._set_aside(error)
             else:
-                segment.offset += len(line) + 1
-        return events, sizes
+                self._log.warn(f"runs wait in memory, the spool {self._root} can't be used: {error}")
+        else:
+            self._stuck = False
+            fine.append(True)
 
-    def _finish(self, segment: _Segment) -> None:
-        """Removes a segment, and the folder of a dead process with its last one."""
-        self._segments.remove(segment)
-        if self._writer is not None and segment.path.parent == self._own and segment.path.name == self._tail_name():
-            self._close_writer()
+    def _set_aside(self, error: Exception) -> None:
+        """Renames a damaged file, unless another process has done so."""
+        self._counters.spool_damaged += 1
+        self.dropped += self._rows
+        self._rows = self._bytes = 0
+        self._delivered = None
         with contextlib.suppress(OSError):
-            segment.path.unlink(missing_ok=True)
-        folder = segment.path.parent
-        if folder != self._own and not any(other.path.parent == folder for other in self._segments):
-            self._remove(folder)
+            if self._file == _identity(self._path):
+                self._path.replace(self._path.with_suffix(".damaged"))
+                for suffix in ("-wal", "-shm"):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self._log.warn(f"{self._path} is damaged ({error}); it is set aside as runs.damaged, its runs are lost")
 
-    def _tail_name(self) -> str:
-        return f"runs-{self._written:08d}.jsonl"
+    def _connected(self) -> sqlite3.Connection:
+        """The connection, a new one if the file is another one by now: set aside, or deleted."""
+        if self._db is not None and self._file == _identity(self._path):
+            return self._db
+        self._disconnect()
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileExistsError):  # never opened twice: closing it would let go of SQLite's locks
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        if self._file != _identity(self._path):
+            self._file, self._delivered = _identity(self._path), None
+        self._db = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        for statement in _PREPARE:
+            self._db.execute(statement)
+        return self._db
 
-    def _close_writer(self) -> None:
-        if self._writer is not None:
-            os.close(self._writer)
-            self._writer = None
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error), _quiet:
+                self._db.close()
+            self._db = None
 
-    def _drop_first(self) -> None:
-        segment = self._segments[0]
-        self.dropped += segment.events
-        self._batch = []
-        self._finish(segment)
-
-    def _remove(self, folder: Path) -> None:
-        """Removes an emptied folder and gives its lock back; one that still holds something stays for the next."""
-        with contextlib.suppress(OSError):
-            if all(path.name == _LOCK for path in folder.iterdir()):
-                (folder / _LOCK).unlink(missing_ok=True)
-                folder.rmdir()
-        lock = self._locks.pop(folder, None)
-        if lock is not None:
-            with contextlib.suppress(OSError):
-                os.close(lock)
-
-
-def _write(file: int, blob: bytes) -> None:
-    """Writes all of it; a disk that takes a part is full, and raises with the next one."""
-    left = memoryview(blob)
-    while left:
-        left = left[os.write(file, left) :]
+    def _decoded(self, blob: bytes) -> list[Span]:
+        try:
+            return [Span(**{key: row[key] for key in row if key in _FIELDS}) for row in json.loads(blob)]
+        except (ValueError, TypeError):
+            self._counters.spool_damaged += 1
+            return []
 
 
-def _line(spans: Sequence[Span]) -> bytes:
-    """A trace in one line: of each span what differs from the default."""
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _used(db: sqlite3.Connection) -> int:
+    """Bytes of the file that hold something."""
+    names = ("page_count", "freelist_count", "page_size")
+    pages, free, size = (int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in names)
+    return (pages - free) * size
+
+
+def _encoded(spans: Sequence[Span]) -> bytes:
+    """A trace: of each span what differs from the default."""
     rows = [
         {name: value for name, default in _FIELDS.items() if (value := getattr(span, name)) != default}
         for span in spans
     ]
-    return json.dumps(rows, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(rows, separators=(",", ":")).encode()
 
 
 _open_spools: weakref.WeakSet[Spool] = weakref.WeakSet()
+_quiet = threading.RLock()
+"""Held while SQLite works and while the process forks: one of its mutexes could stay held in the child."""
 
 
-def _let_go_in_child() -> None:
+def _in_child() -> None:
+    _quiet.release()
     for spool in list(_open_spools):
-        spool.let_go()
+        spool.inherited()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go_in_child)
+    os.register_at_fork(before=_quiet.acquire, after_in_parent=_quiet.release, after_in_child=_in_child)
