@@ -67,9 +67,8 @@ def traffic_warnings(
     if evidence.baseline.release_id == evidence.candidate.release_id:
         found.append(("self_comparison", "both sides are the same release"))
     if evidence.looks and not statistics.sequential:
-        message = (
-            f"judged {evidence.looks:,} times before; each look adds to the chance of a wrong answer: use sequential"
-        )
+        times = "once" if evidence.looks == 1 else f"{evidence.looks:,} times"
+        message = f"judged {times} before; each look adds to the chance of a wrong answer: use sequential"
         found.append(("repeated_looks", message))
     if evidence.other_tasks or evidence.other_tenants:
         found.append(

@@ -135,7 +135,7 @@ def test_looks_at_a_fixed_test_are_recorded_and_warned_of_and_sequential_ones_no
     flags = (own.slow, own.good, own.tolerant)
     gate(*flags, "--wait", "1s")
     assert "repeated_looks" not in gate(*flags).stdout
-    assert "WARNING (repeated_looks): judged 1 times before" in gate(*flags).stdout
+    assert "WARNING (repeated_looks): judged once before" in gate(*flags).stdout
 
 
 @pytest.mark.parametrize(
