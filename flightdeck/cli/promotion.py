@@ -95,7 +95,11 @@ def promote_confirm(request_id: str, approval_reason: str, actor: str) -> None:
 @click.command()
 @click.option("--agent", help="Only this agent's.")
 @click.option("--env", "environment", help="Only this environment's.")
-@click.option("--action", "action_id", help="This decision alone, as JSON with its evidence, for `flightdeck judge`.")
+@click.option(
+    "--action",
+    "action_id",
+    help="This decision alone, as JSON with its evidence, for `flightdeck judge`; --output json lists the ids.",
+)
 @output_option
 def history(agent: str | None, environment: str | None, action_id: str | None, output: str) -> None:
     """Show all promotions and rollbacks, newest first, tab-separated; reasons of the policy below each.
