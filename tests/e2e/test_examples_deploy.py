@@ -100,10 +100,16 @@ def test_the_chart_keeps_the_workspace_unless_told_not_to():
 
 
 def test_the_chart_s_stores_are_settings():
-    spec = rendered(store={"dsn": "clickhouse://u:p@db:8123/fd"}, databaseUrl="postgresql://u:p@db:5432/fd")
-    (container,) = spec["Deployment"]["spec"]["template"]["spec"]["containers"]
-    stated = {one["name"]: one["value"] for one in container["env"] if "value" in one}
-    assert stated["FLIGHTDECK_STORE__DSN"].startswith("clickhouse://")
+    """They hold passwords: the deployment names the secret's keys, nobody reads them off the manifest."""
+    (container,) = rendered(served=True)["Deployment"]["spec"]["template"]["spec"]["containers"]
+    asked = {one["name"]: one["valueFrom"]["secretKeyRef"]["key"] for one in container["env"] if "valueFrom" in one}
+    secret = {
+        "token": TOKEN,
+        "store-dsn": "clickhouse://u:p@db:8123/fd",
+        "database-url": "postgresql://u:p@db:5432/fd",
+    }
+    assert sorted(asked.values()) == sorted(secret)
+    stated = {name: secret[key] for name, key in asked.items()}
     code = "from flightdeck.settings import load; s = load({}); print(s.store.dsn.get_secret_value())"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(stated), capture_output=True, text=True, check=True
