@@ -62,8 +62,9 @@ def program(monkeypatch) -> Program:
 
 @pytest.fixture(autouse=True)
 def fresh_log(monkeypatch):
-    monkeypatch.setattr(throttled, "own_log", throttled.ThrottledLog(lambda: 0.0))
-    monkeypatch.setattr(records, "own_log", throttled.own_log)
+    log = throttled.ThrottledLog(lambda: 0.0)
+    for module in (throttled, by_hand, records):
+        monkeypatch.setattr(module, "own_log", log)
 
 
 def one_call(**changes) -> None:
@@ -161,14 +162,15 @@ def test_a_decorated_function_is_a_run_each_time(program):
 
 
 def test_a_text_that_can_not_be_made_costs_nothing_but_itself(program, caplog):
-    @flightdeck.otel.run(tenant_id=lambda ticket: ticket["no such key"])
+    @flightdeck.otel.run(task_id="refund", tenant_id=lambda ticket: ticket["no such key"])
     def solve(ticket):
         return 7
 
     with caplog.at_level(logging.WARNING):
         assert solve({}) == 7
-    assert len(program.runs()) == 1
-    assert "KeyError" in caplog.text
+    assert [(made.task_id, made.tenant_id) for made in program.runs()] == [("refund", "default")]
+    assert program.exporter.get_finished_spans()[0].attributes["gen_ai.agent.name"] == "solve"
+    assert "a run has no tenant_id: what makes it raised KeyError('no such key')" in caplog.text
 
 
 def test_a_decorated_coroutine_is_a_run_and_many_at_once_do_not_mix(program):

@@ -15,7 +15,7 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 
 from flightdeck.otel.instrumentation.settings import RELEASE_ID, SESSION_ID, TASK_ID, TENANT_ID
-from flightdeck.otel.instrumentation.throttled import guarded
+from flightdeck.otel.instrumentation.throttled import guarded, own_log
 from flightdeck.otel.instrumentation.wrapping import wrapped
 
 Parameters = ParamSpec("Parameters")
@@ -80,14 +80,14 @@ class RunScope:
         called = cast("Callable[..., Any]", function)
 
         def of_call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> RunScope:
-            return RunScope(_resolved({"name": called.__name__, **self._given}, args, kwargs) or {})
+            return RunScope(_resolved({"name": called.__name__, **self._given}, args, kwargs))
 
         return cast("Callable[Parameters, Returned]", wrapped(called, of_call))
 
     @guarded
     def begin(self) -> Run:
         """Begins a run; its span is the current one until ``end``."""
-        given = cast("Mapping[str, str]", _resolved(self._given, (), {}) or {})
+        given = _resolved(self._given, (), {})
         name = given.get("name") or given.get("task_id") or "agent"
         identity = _identity(given.get("task_id"), given.get("tenant_id"), given.get("session_id"))
         attributes: dict[str, str | bool] = {
@@ -163,9 +163,15 @@ def run(
     return RunScope({key: value for key, value in given.items() if value})
 
 
-@guarded
 def _resolved(given: Mapping[str, Given], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(value(*args, **kwargs) if callable(value) else value) for key, value in given.items()}
+    """What is said of a run as texts, without those that can't be made."""
+    texts = {}
+    for key, value in given.items():
+        try:
+            texts[key] = str(value(*args, **kwargs) if callable(value) else value)
+        except Exception as error:  # noqa: BLE001 - the agent must not feel it
+            own_log.warn(f"a run has no {key}: what makes it raised {error!r}")
+    return texts
 
 
 def _identity(task_id: str | None, tenant_id: str | None, session_id: str | None) -> dict[str, str]:
