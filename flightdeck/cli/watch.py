@@ -94,7 +94,7 @@ class Watch:
         """The first conclusive answer, or the last one before the time is over.
 
         Raises:
-            Retryable: the server did not answer the first time, or was away too long.
+            Retryable: the server did not answer the first time, was away too long, or still is when the time is over.
         """
         while True:
             answer = self.once(ask)
@@ -122,9 +122,11 @@ class Watch:
             except Retryable as error:
                 now = self.clock()
                 away_since = now if away_since is None else away_since
-                if not (self.wait_s and self.served) or now - away_since + pause > PATIENCE_S:
+                left = self._until - now
+                if left <= 0 or not self.served or now - away_since + pause > PATIENCE_S:
                     self.progress.end()
                     raise
+                pause = min(pause, left)
                 self.progress.say(f"{error} Asking again in {duration(pause)}.")
             self.sleep(pause)
             pause = min(2 * pause, self.interval_s, LONGEST_RETRY_S)

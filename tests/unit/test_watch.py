@@ -80,6 +80,19 @@ def test_a_server_that_stays_away_is_an_error_after_two_minutes(capsys):
     assert "The server has stopped. Asking again in 1 second." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("wait_s", "away_since"), [(40, 0.5), (40, 39), (90, 30)])
+def test_a_server_that_is_away_is_not_asked_for_longer_than_the_wait(wait_s, away_since):
+    server = Server((0, "INCONCLUSIVE"), (away_since, ""))
+    with pytest.raises(StoreUnavailable):
+        status(server.watch(wait_s, 10))
+    assert server.now == wait_s
+
+
+def test_a_server_that_is_back_when_the_time_is_over_has_the_last_word():
+    server = Server((0, "INCONCLUSIVE"), (30, ""), (89.5, "PASS"))
+    assert (status(server.watch(90, 10)), server.looks[-1]) == ("PASS", 90)
+
+
 def test_two_absences_are_not_added_up():
     server = Server((0, "INCONCLUSIVE"), (30, ""), (150, "INCONCLUSIVE"), (200, ""), (330, "PASS"))
     assert status(server.watch(1800)) == "PASS"
