@@ -1,4 +1,4 @@
-"""What is wrong with a document that a user wrote (a policy, a release, the settings), and what was probably meant."""
+"""What is wrong with what a user wrote (a policy, a release, settings, a table's name), and what was probably meant."""
 
 from __future__ import annotations
 
@@ -13,6 +13,22 @@ from flightdeck.models import Policy
 
 NEAR = 0.5
 """How alike two names must be for one to be taken as meant by the other (difflib's ratio)."""
+
+BY_CATALOG = "catalog"
+"""What to write in place of a table to price both sides by the catalog."""
+
+
+def table_named(pricing: str) -> tuple[str, str]:
+    """Provider and version of a table that somebody names as ``provider/version``.
+
+    Raises:
+        Invalid: it is not of that form.
+    """
+    provider, slash, version = pricing.partition("/")
+    if not (provider and slash and version):
+        hint = "For example openai/2026-11, or catalog."
+        raise Invalid(f"pricing {pricing[:100]!r} names no table: write provider/version.", hint=hint, field="pricing")
+    return provider, version
 
 
 def policy_of(document: Mapping[str, Any]) -> Policy:

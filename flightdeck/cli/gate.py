@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,15 +13,24 @@ from flightdeck.cli.question import body, question_options
 from flightdeck.cli.verdicts import EXIT_CODES, Reports, rendered, verdict_outputs, wants_evidence, write
 from flightdeck.cli.watch import Answer, Watch
 from flightdeck.errors import FlightDeckError
+from flightdeck.interruption import INTERRUPTED
 
 if TYPE_CHECKING:
     from flightdeck.models import Diff
     from flightdeck.presentation.judged import Judged
 
-INTERRUPTED = 130
-"""Exit code on Ctrl-C, as shells have it."""
-
 MOST_WAIT_S = 7 * 86_400
+
+
+def _window(_ctx: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """A window's length. ``release diff`` leaves it to the server, whose answer to a wrong one 1.3 ended with 1."""
+    from flightdeck.models.window import Window
+
+    try:
+        Window.ending(datetime.now(UTC), text)
+    except ValueError:
+        raise click.BadParameter(f"{text[:50]!r} is no window; use a number and d, h or m, like 7d") from None
+    return text
 
 
 class Length(click.ParamType[int]):
@@ -47,7 +57,9 @@ class Length(click.ParamType[int]):
 
 @click.command()
 @question_options
-@click.option("--window", default="7d", show_default=True, help="How far back from now: 7d, 24h, 30m.")
+@click.option(
+    "--window", default="7d", show_default=True, callback=_window, help="How far back from now: 7d, 24h, 30m."
+)
 @click.option(
     "--wait",
     type=Length(0),
@@ -79,7 +91,7 @@ def gate(
       3    INCONCLUSIVE  neither is shown (yet)
       4    NODATA        a side has no finished run
       1                  an error: no server, an unknown release, a policy that can't be read
-      2                  wrong usage
+      2                  wrong usage: a wrong option, or one release given as both
       130                Ctrl-C
 
     \b
@@ -88,6 +100,11 @@ def gate(
       flightdeck gate rel_0123456789ab rel_ba9876543210 --wait 30m --interval 1m --output annotations \\
         --report markdown verdict.md --report junit verdict.xml --report evidence evidence.json
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
+    if question["baseline"] == question["candidate"]:
+        raise click.UsageError(
+            f"BASELINE and CANDIDATE are the same release, {question['baseline'][:50]}: it would be compared with "
+            "itself. Name the release that is live as BASELINE; `release diff` compares a release with itself."
+        )
     watch = Watch(wait, interval)
     wanted = body(**question, window=window, include_evidence=wants_evidence(output, reports))
     try:

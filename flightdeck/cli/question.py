@@ -14,10 +14,33 @@ def _interval(_ctx: click.Context, _parameter: click.Parameter, text: str | None
     """The two ends of an ISO 8601 interval."""
     if text is None:
         return None
-    since, slash, until = text.partition("/")
-    if not (since and slash and until):
-        raise click.BadParameter("write SINCE/UNTIL, like 2026-11-01T00:00Z/2026-11-08T00:00Z")
-    return {"since": since.strip(), "until": until.strip()}
+    from pydantic import ValidationError
+
+    from flightdeck.models.diff import DiffWindow
+
+    since, _, until = text.partition("/")
+    own = {"since": since.strip(), "until": until.strip()}
+    try:
+        DiffWindow.model_validate(own)
+    except ValidationError:
+        raise click.BadParameter(
+            f"{text[:100]!r} is no window; write SINCE/UNTIL, the earlier one first, like "
+            "2026-11-01T00:00Z/2026-11-08T00:00Z"
+        ) from None
+    return own
+
+
+def _pricing(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """The name of a table, or the catalog."""
+    from flightdeck.errors import Invalid
+    from flightdeck.validation import BY_CATALOG, table_named
+
+    try:
+        if text not in (None, BY_CATALOG):
+            table_named(text)
+    except Invalid as error:
+        raise click.BadParameter(str(error)) from None
+    return text
 
 
 question_options = together(
@@ -33,7 +56,12 @@ question_options = together(
         "--candidate-window", callback=_interval, metavar="SINCE/UNTIL", help="The candidate's own window, ISO 8601."
     ),
     click.option("--explain", is_flag=True, help="Tell which tasks, models, tenants and errors moved it most."),
-    click.option("--pricing", metavar="PROVIDER/VERSION", help="Price both releases by this table, or by 'catalog'."),
+    click.option(
+        "--pricing",
+        callback=_pricing,
+        metavar="PROVIDER/VERSION",
+        help="Price both releases by this table, or by 'catalog'.",
+    ),
     click.option(
         "--policy",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -16,9 +16,6 @@ from flightdeck.releases.catalog import Catalog
 from flightdeck.releases.evidence import Total, difference, rounded
 from flightdeck.releases.references import SIDES, Reference, shown
 
-BY_CATALOG = "catalog"
-"""What to write in place of a table to price both sides by the catalog."""
-
 
 @dataclass(frozen=True, slots=True)
 class Prices:

@@ -39,11 +39,11 @@ from flightdeck.releases import costs as pricing
 from flightdeck.releases import references
 from flightdeck.releases.asking import Answered, Question
 from flightdeck.releases.catalog import load_catalog
-from flightdeck.releases.costs import BY_CATALOG
 from flightdeck.releases.drivers import explanation
 from flightdeck.releases.evidence import Evidence, Total, difference, rounded
 from flightdeck.releases.references import SIDES, Reference
 from flightdeck.store.cohort import CohortQuery
+from flightdeck.validation import BY_CATALOG, table_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def compare(
     baseline, candidate = records
     windows = [_window(own, request.window, now) for own in (request.baseline_window, request.candidate_window)]
     by_catalog = request.pricing == BY_CATALOG
-    table_of = None if request.pricing is None or by_catalog else references.named(request.pricing)
+    table_of = None if request.pricing is None or by_catalog else table_named(request.pricing)
     sides = [
         references.reference(side, record, ledger, now, table_of) for side, record in zip(SIDES, records, strict=True)
     ]

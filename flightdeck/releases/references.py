@@ -43,19 +43,6 @@ class Reference:
     source: Source
 
 
-def named(pricing: str) -> tuple[str, str]:
-    """Provider and version of a table that somebody names as ``provider/version``.
-
-    Raises:
-        Invalid: it is not of that form.
-    """
-    provider, slash, version = pricing.partition("/")
-    if not (provider and slash and version):
-        hint = "For example openai/2026-11, or catalog."
-        raise Invalid(f"pricing {pricing[:100]!r} names no table: write provider/version.", hint=hint, field="pricing")
-    return provider, version
-
-
 def reference(
     side: str, record: ReleaseRecord, ledger: Ledger, now: datetime, table_of: tuple[str, str] | None = None
 ) -> Reference:

@@ -69,9 +69,36 @@ def test_all_exit_codes_in_process(in_process):
 # --- over HTTP ---
 
 
-@pytest.mark.parametrize("wrong", ["--wait=x", "--wait=1.5h", "--wait=8d", "--interval=0s", "--output=xml"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "--wait=x",
+        "--wait=1.5h",
+        "--wait=8d",
+        "--interval=0s",
+        "--output=xml",
+        "--window=7x",
+        "--window=0d",
+        "--window=",
+        "--window=9999999d",
+        "--baseline-window=yesterday",
+        "--baseline-window=yesterday/today",
+        "--candidate-window=2026-11-08T00:00Z/2026-11-01T00:00Z",
+        "--pricing=openai",
+        "--pricing=openai/",
+    ],
+)
 def test_a_wrong_option_is_exit_code_2(served_canary, wrong):
-    assert gate(served_canary.baseline, served_canary.good, served_canary.tolerant, wrong).exit_code == 2
+    done = gate(served_canary.baseline, served_canary.good, served_canary.tolerant, wrong)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"Error: Invalid value for '{wrong.partition('=')[0]}'" in done.stderr
+
+
+def test_the_same_release_twice_is_wrong_usage_and_nothing_is_asked(served_canary, monkeypatch):
+    monkeypatch.setenv("FLIGHTDECK_URL", "http://127.0.0.1:9")
+    done = gate(served_canary.good, served_canary.good, served_canary.tolerant)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"Error: BASELINE and CANDIDATE are the same release, {served_canary.good}: " in done.stderr
 
 
 def test_a_server_that_was_never_there_is_told_at_once_not_waited_for(served_canary, monkeypatch):

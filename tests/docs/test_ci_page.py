@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flightdeck.cli.gate import INTERRUPTED
 from flightdeck.cli.verdicts import EXIT_CODES
 from flightdeck.cli.watch import PATIENCE_S
+from flightdeck.interruption import INTERRUPTED
 from flightdeck.models import Policy
 from tests.contract.commands import run
 from tests.contract.gate_parts import Canary, canary
