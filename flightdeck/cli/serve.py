@@ -13,11 +13,10 @@ import click
 
 from flightdeck.cli.folder import workspace
 from flightdeck.cli.inprocess import needs_server
+from flightdeck.interruption import INTERRUPTED
 
 PORT = click.IntRange(0, 65_535)
 PROCESS = "flightdeck.server.process"
-INTERRUPTED = 130
-"""The exit code of a program that Ctrl-C ended."""
 
 
 @click.command()

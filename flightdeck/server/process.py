@@ -28,6 +28,7 @@ from flightdeck import __version__
 from flightdeck.access import is_local
 from flightdeck.app import App, build
 from flightdeck.errors import Misconfigured
+from flightdeck.interruption import INTERRUPTED
 from flightdeck.otel.receiver import grpc as otlp_grpc
 from flightdeck.otel.receiver import http as otlp_http
 from flightdeck.otel.receiver import tls
@@ -40,7 +41,6 @@ from flightdeck.settings import GrpcSettings, ProtocolSettings, Settings, TlsSet
 
 ANSWER_S = 3
 """Seconds for requests under way to be answered, once a stop was asked for."""
-FORCED = 130
 GC_THRESHOLDS = (20_000, 20, 20)
 
 
@@ -198,7 +198,7 @@ def _stop_on_signals() -> asyncio.Event:
 
     def asked() -> None:
         if stop.is_set():
-            os._exit(FORCED)
+            os._exit(INTERRUPTED)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
