@@ -96,7 +96,11 @@ class RunEventUsage(BaseModel):
 
 
 class RunEventScore(BaseModel):
-    """One evaluation of a run (``gen_ai.evaluation.result``): a number, a label, or both."""
+    """One evaluation of a run (``gen_ai.evaluation.result``): a number, a label, or both.
+
+    Events that are sent in may bring 128 scores, of names and labels of 128 characters; a number that is not finite is
+    null.
+    """
 
     name: str
     value: float | None = None

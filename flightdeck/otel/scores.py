@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+LONGEST_NAME = 128
+"""Characters of a score's name or label."""
+
+MOST_SCORES = 128
+"""Of one run, as its event brings them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +29,13 @@ class Score:
     value: float | None
     label: str
     timestamp_us: int
+
+
+def upwards(span_id: str, parent_of: Callable[[str], str | None]) -> Iterator[str]:
+    """The span that a score names, then the spans above it; ends where it begins to repeat."""
+    seen: set[str] = set()
+    above: str | None = span_id
+    while above and above not in seen:
+        yield above
+        seen.add(above)
+        above = parent_of(above)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from flightdeck.otel.scores import Score
+from flightdeck.otel.scores import Score, upwards
 from flightdeck.store.client import Engine
 
 _COLUMNS = ("workspace", "subject", "span_id", "name", "timestamp", "value", "label")
@@ -93,23 +93,15 @@ def attach(engine: Engine, events: Iterable[dict[str, Any]], *, workspace: int =
         parents = {(trace, span): parent for trace, span, parent in engine.query(_PARENTS, asked).rows()}
     for said in found:
         event = _owner(said, by_trace[said.trace_id], parents)
-        event.setdefault("scores", []).append({"name": said.name, "value": said.value, "label": said.label or None})
+        score = {"name": said.name, "value": said.value, "label": said.label or None}
+        if score not in event.setdefault("scores", []):  # an agent may say it in the run's event and in a log record
+            event["scores"].append(score)
 
 
 def _owner(said: _Said, runs: list[dict[str, Any]], parents: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     if len(runs) > 1:
         by_span = {run["request"]["span_id"]: run for run in runs}
-        for span_id in _upwards(said, parents):
+        for span_id in upwards(said.span_id, lambda span_id: parents.get((said.trace_id, span_id))):
             if span_id in by_span:
                 return by_span[span_id]
     return min(runs, key=lambda run: (run["timestamp"], run["run_id"]))
-
-
-def _upwards(said: _Said, parents: Mapping[tuple[str, str], str]) -> Iterator[str]:
-    """The span that a score names, then the spans above it; ends where it begins to repeat."""
-    seen: set[str] = set()
-    span_id: str | None = said.span_id
-    while span_id and span_id not in seen:
-        yield span_id
-        seen.add(span_id)
-        span_id = parents.get((said.trace_id, span_id))

@@ -501,3 +501,35 @@ class TestIngest:
         engine.close()
         with pytest.raises(StoreUnavailable):
             ingest.ingest(body(event()))
+
+
+class TestScores:
+    """An event brings the scores of its run, within bounds; repeating it changes nothing."""
+
+    def test_they_are_shown_with_the_run_and_repeating_the_event_stores_nothing_twice(
+        self, engine: Engine, releases: KnownReleases
+    ) -> None:
+        said = [{"name": "faith", "value": 0.5, "label": None}, {"name": "tone", "value": None, "label": "good"}]
+        ingest = EventIngest(engine, lambda: releases, BatchSettings())
+        counts = [ingest.ingest(body(event(scores=said))) for _ in range(2)]
+        ingest.close()
+        assert [(one.inserted, one.duplicates, one.conflicts) for one in counts] == [(1, 0, []), (0, 1, [])]
+        assert [one["scores"] for one in listed(engine)] == [said]
+
+    @pytest.mark.parametrize(
+        ("scores", "why"),
+        [
+            ([{"name": "faith", "value": 1}] * 129, "has 129 scores, more than 128"),
+            ([{"name": "faith", "value": 1}, {"name": "f" * 129}], r"scores\[1\] has a name or label of more than 128"),
+            ([{"name": "faith", "label": "f" * 129}], r"scores\[0\] has a name or label of more than 128"),
+        ],
+    )
+    def test_over_their_bounds_the_request_is_refused(
+        self, releases: KnownReleases, scores: list[dict[str, Any]], why: str
+    ) -> None:
+        with pytest.raises(Invalid, match=why):
+            rows_of(body(event(scores=scores)), releases)
+
+    def test_at_their_bounds_it_is_not(self, releases: KnownReleases) -> None:
+        said = [{"name": "f" * 128, "label": "l" * 128}] * 128
+        assert len(rows_of(body(event(scores=said)), releases)) == 1

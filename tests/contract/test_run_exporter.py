@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
+import flightdeck.otel
 from flightdeck.demo.example import example_folder
 from flightdeck.demo.processes import Commands, Server
 from flightdeck.otel.instrumentation.exporter import RunExporter
@@ -129,6 +130,42 @@ def test_the_server_knows_the_release_by_version(server, client, workspace):
         one_run(provider)
         assert exporter.force_flush(10_000)
     assert len(stored(client, release)) == 1
+
+
+def test_scores_said_inside_a_run_go_out_with_it_and_are_judged(server, client, release, workspace):
+    """Also those said in a span below; of two runs in one trace each has its own."""
+    candidate = Commands(workspace)("release", "register", str(BUNDLE))
+    own = {"gen_ai.operation.name": "invoke_agent", "flightdeck.run": True}
+    for release_id, value in ((release, 0.75), (candidate, 0.25)):
+        with agent(AgentSettings(release_id=release_id, url=server.url)) as (provider, exporter):
+            tracer = provider.get_tracer("agent")
+            with tracer.start_as_current_span("outer", attributes=own):
+                flightdeck.otel.score("helpfulness", value)
+                with tracer.start_as_current_span("chat gpt-4.1-mini"):
+                    flightdeck.otel.score("tone", label="good")
+                with tracer.start_as_current_span("inner", attributes=own):
+                    flightdeck.otel.score("helpfulness", value)
+            assert exporter.force_flush(10_000)
+        assert sorted((run.get("scores") for run in stored(client, release_id)), key=len) == [
+            [{"name": "helpfulness", "value": value, "label": None}],
+            [
+                {"name": "helpfulness", "value": value, "label": None},
+                {"name": "tone", "value": None, "label": "good"},
+            ],
+        ]
+    Commands(workspace)("pricing", "import", str(example_folder() / "pricing.yaml"))
+    guardrail = {"metric": "score:helpfulness", "direction": "lower_is_worse", "absolute": 0.1}
+    asked = {
+        "baseline_release_id": release,
+        "candidate_release_id": candidate,
+        "window": "1h",
+        "policy": {"statistics": {"guardrails": [guardrail]}},
+    }
+    answer = httpx.post(f"{server.url}/v1/diff", json=asked, timeout=30).json()
+    assert "verdict" in answer, answer
+    (judged,) = [row for row in answer["verdict"]["metrics"] if row["name"] == "score:helpfulness"]
+    assert (judged["n_baseline"], judged["n_candidate"]) == (2, 2), judged
+    assert (judged["missing_baseline"], judged["missing_candidate"]) == (0, 0)
 
 
 def test_a_failed_run_says_why(server, client, release):

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
+import flightdeck.otel
 from flightdeck.models import RunEvent
 from flightdeck.otel.instrumentation import traces, worker
 from flightdeck.otel.instrumentation.exporter import RunExporter
@@ -118,6 +119,35 @@ def test_a_finished_run_is_posted_by_itself():
     )
     assert [(tool.tool_name, tool.invocations) for tool in event.usage.tools] == [("look_up", 1)]
     assert event.source == "native"
+
+
+def test_scores_go_out_with_their_run_within_bounds_and_late_ones_are_counted(caplog):
+    server = FakeServer(release())
+    with reporting(server) as (provider, exporter), caplog.at_level(logging.WARNING):
+        tracer = provider.get_tracer("agent")
+        with tracer.start_as_current_span("r", attributes={"gen_ai.operation.name": "invoke_agent"}) as span:
+            context = span.get_span_context()
+            run_id = f"{context.trace_id:032x}-{context.span_id:016x}"
+            flightdeck.otel.score("faith", 0.5, run_id=run_id)
+            flightdeck.otel.score("f" * 1000, label="l" * 1000)
+            flightdeck.otel.score("none", float("nan"))
+            with tracer.start_as_current_span("below"):
+                for number in range(100):
+                    flightdeck.otel.score("below", number)
+            for number in range(100):
+                flightdeck.otel.score("own", number)
+        (event,) = server.wait_for(1)
+        assert exporter.counters.scores_dropped == 74
+        flightdeck.otel.score("late", 1, run_id=run_id)
+        assert exporter.counters.scores_dropped == 75
+    assert "score 'late' dropped" in caplog.text
+    said = [(one.name, one.value, one.label) for one in event.scores]
+    assert said == [
+        ("faith", 0.5, None),
+        ("f" * 128, None, "l" * 128),
+        *(("below", float(number), None) for number in range(100)),
+        *(("own", float(number), None) for number in range(26)),
+    ]
 
 
 def test_prompts_and_completions_never_leave_the_process():

@@ -114,6 +114,11 @@ class RunExporter(SpanExporter):
         return self._losses.by_reason()
 
     @property
+    def stopped(self) -> bool:
+        """Whether it takes nothing any more."""
+        return self._stopped
+
+    @property
     def sees_starts(self) -> bool:
         """Whether somebody calls ``started``."""
         return self._starts_seen

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from opentelemetry import context, propagate, trace
 from opentelemetry._logs import SeverityNumber, get_logger_provider
@@ -14,7 +15,11 @@ from opentelemetry._logs import SeverityNumber, get_logger_provider
 from flightdeck.otel.instrumentation.by_hand import tracer
 from flightdeck.otel.instrumentation.throttled import guarded, own_log
 
+if TYPE_CHECKING:
+    from flightdeck.otel.instrumentation.exporter import RunExporter
+
 EVALUATION_RESULT = "gen_ai.evaluation.result"
+NAME, VALUE, LABEL = (f"gen_ai.evaluation.{key}" for key in ("name", "score.value", "score.label"))
 _RUN_ID = re.compile(r"(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})")
 
 
@@ -89,7 +94,8 @@ def record_tool_call(name: str, *, duration_s: float = 0.0, call_id: str = "", e
 def score(name: str, value: float | None = None, *, label: str = "", run_id: str = "", response_id: str = "") -> None:
     """Says how good a run was: a number, a label, or both, as the conventions' ``gen_ai.evaluation.result``.
 
-    Scores travel over OTLP (logs). Where runs are posted instead of spans they are dropped, and that is logged.
+    Scores travel over OTLP (logs). Where runs are posted instead of spans, those said inside a run go out with it;
+    later ones need an exporter for OTLP logs, else they are dropped, counted (``scores_dropped``) and logged.
 
     Args:
         name: what was judged, like ``helpfulness``; scores of one name are compared.
@@ -99,37 +105,58 @@ def score(name: str, value: float | None = None, *, label: str = "", run_id: str
         response_id: instead of a run, the provider's id of the answer that was judged.
     """
     where = context.get_current()
+    current = trace.get_current_span(where)
     if run_id:
         found = _RUN_ID.fullmatch(run_id)
         if found is None:
             own_log.warn(f"score {name!r} dropped: {run_id!r} is no run id made by FlightDeck; score inside the run")
             return
-        span_context = trace.SpanContext(
+        judged = trace.SpanContext(
             int(found["trace"], 16), int(found["span"], 16), is_remote=True, trace_flags=trace.TraceFlags(1)
         )
-        where = trace.set_span_in_context(trace.NonRecordingSpan(span_context), where)
-    elif not response_id and not trace.get_current_span(where).get_span_context().is_valid:
+        inside = judged.span_id == current.get_span_context().span_id
+        where = trace.set_span_in_context(trace.NonRecordingSpan(judged), where)
+    elif not response_id and not current.get_span_context().is_valid:
         own_log.warn(f"score {name!r} dropped: it is outside of any run; give run_id")
         return
-    scores = get_logger_provider().get_logger("flightdeck.otel")
-    enabled = getattr(scores, "enabled", None)  # younger than the oldest SDK that we take
-    if enabled is not None and not enabled(context=where, event_name=EVALUATION_RESULT):
-        own_log.warn(f"score {name!r} dropped: no exporter for OTLP logs is set up")
-        return
-    attributes: dict[str, str | float] = {"gen_ai.evaluation.name": name}
+    else:
+        inside = not response_id
+    attributes: dict[str, str | float] = {NAME: name}
     if value is not None:
-        attributes["gen_ai.evaluation.score.value"] = float(value)
+        attributes[VALUE] = float(value)
     if label:
-        attributes["gen_ai.evaluation.score.label"] = label
+        attributes[LABEL] = label
     if response_id:
         attributes["gen_ai.response.id"] = response_id
-    scores.emit(
+    posted = inside and current.is_recording() and bool(_exporters())
+    if posted:
+        current.add_event(EVALUATION_RESULT, attributes)
+    if not _logged(attributes, where) and not posted:
+        for exporter in _exporters():
+            exporter.counters.scores_dropped += 1
+        own_log.warn(f"score {name!r} dropped: no exporter for OTLP logs is set up")
+
+
+def _logged(attributes: Mapping[str, str | float], where: context.Context) -> bool:
+    """Emits a score as a log record; false if nobody would export it."""
+    records = get_logger_provider().get_logger("flightdeck.otel")
+    enabled = getattr(records, "enabled", None)  # younger than the oldest SDK that we take
+    if enabled is not None and not enabled(context=where, event_name=EVALUATION_RESULT):
+        return False
+    records.emit(
         timestamp=time.time_ns(),
         context=where,
         severity_number=SeverityNumber.INFO,
         attributes=attributes,
         event_name=EVALUATION_RESULT,
     )
+    return True
+
+
+def _exporters() -> list[RunExporter]:
+    """The run exporters at work; none where their module was never needed."""
+    module: Any = sys.modules.get("flightdeck.otel.instrumentation.exporter")
+    return [exporter for exporter in list(module.live) if not exporter.stopped] if module else []
 
 
 def carrier() -> dict[str, str]:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from flightdeck.models import RunEventScore
 from flightdeck.otel import semconv
+from flightdeck.otel.instrumentation import scores
 from flightdeck.otel.instrumentation.catalogue import Catalogue
 from flightdeck.otel.instrumentation.counters import Counters
 from flightdeck.otel.instrumentation.courier import TIMEOUT_S, Courier
@@ -58,6 +60,7 @@ class Reporter:
         self._now = now
         self._waiting: deque[list[Span]] = deque()
         self._waiting_spans = 0
+        self._said: dict[str, scores.Said] = {}
         self._spool = spool
         self._kept = 0
         self._adopt_at = 0.0
@@ -86,6 +89,8 @@ class Reporter:
         """Takes the spans of one finished trace. Nothing but the table's attributes is kept of them."""
         landed_us = int(self._now() * 1_000_000)
         mapped = [compact(span, self._mapper, self._own, landed_us) for span in spans]
+        if mapped and (said := scores.said_in(spans)):
+            self._said[mapped[0].trace_id] = said
         self._waiting.append(mapped)
         self._waiting_spans += len(mapped)
         self._bound_waiting()
@@ -142,7 +147,9 @@ class Reporter:
 
     def _bound_waiting(self) -> None:
         while self._waiting_spans > MOST_SPANS:
-            dropped = len(self._waiting.popleft())
+            first = self._waiting.popleft()
+            self._said.pop(first[0].trace_id, None)
+            dropped = len(first)
             self._waiting_spans -= dropped
             self._kept = max(0, self._kept - 1)
             self._counters.spans_dropped += dropped
@@ -203,7 +210,9 @@ class Reporter:
                 reason = f"release {finding.release_id} is not of agent {finding.agent_id!r}"
                 self._losses.add(1, f"{reason}; correct FLIGHTDECK_AGENT_ID or FLIGHTDECK_RELEASE_ID")
                 self._log.warn(f"{reason}; run dropped")
-        return [_encoded(run) for run in assembly.runs]
+        of_run, over = scores.by_run(self._said.pop(spans[0].trace_id, ()), assembly.runs, spans)
+        self._counters.scores_dropped += over
+        return [_encoded(run, of_run.get(run.run_id, [])) for run in assembly.runs]
 
     def _count_dropped(self) -> None:
         if self._outbox.dropped:
@@ -240,6 +249,6 @@ def compact(span: ReadableSpan, mapper: Mapper, own: Mapping[str, str], landed_u
     )
 
 
-def _encoded(run: Run) -> bytes:
+def _encoded(run: Run, said: Sequence[RunEventScore]) -> bytes:
     """A run as the body of ``POST /v1/events`` holds it: there it is a native event."""
-    return run_event(run).model_copy(update={"source": "native"}).model_dump_json().encode()
+    return run_event(run).model_copy(update={"source": "native", "scores": said}).model_dump_json().encode()

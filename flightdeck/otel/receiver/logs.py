@@ -20,7 +20,7 @@ from flightdeck.otel.receiver import inline, wire
 from flightdeck.otel.receiver.counters import Fate
 from flightdeck.otel.receiver.edge_pb2 import AnyValue, LogRecord, Logs
 from flightdeck.otel.receiver.receiver import Caller, Outcome, Receiver
-from flightdeck.otel.scores import Score
+from flightdeck.otel.scores import LONGEST_NAME, Score
 
 EVALUATION_RESULT = b"gen_ai.evaluation.result"
 # Before log records had an event name of their own, it was this attribute.
@@ -30,7 +30,6 @@ VALUE = b"gen_ai.evaluation.score.value"
 LABEL = b"gen_ai.evaluation.score.label"
 RESPONSE_ID = b"gen_ai.response.id"
 
-MAX_NAME = 128
 MAX_ID = 256
 HOUR_NS = 3600 * 10**9
 
@@ -110,10 +109,10 @@ def _is_evaluation(record: LogRecord) -> bool:
 def _score(record: LogRecord, workspace: int, now_ns: int) -> Score | str:
     """The score, or why there is none."""
     attributes = {a.key: a.value for a in record.attributes}
-    name = _text(attributes.get(NAME), MAX_NAME)
+    name = _text(attributes.get(NAME), LONGEST_NAME)
     if not name:
         return "gen_ai.evaluation.name is missing"
-    value, label = _number(attributes.get(VALUE)), _text(attributes.get(LABEL), MAX_NAME)
+    value, label = _number(attributes.get(VALUE)), _text(attributes.get(LABEL), LONGEST_NAME)
     if value is None and not label:
         return "they have neither a finite gen_ai.evaluation.score.value nor a gen_ai.evaluation.score.label"
     trace_id = record.trace_id.hex() if len(record.trace_id) == 16 and any(record.trace_id) else ""
