@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from opentelemetry import baggage, trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
@@ -171,6 +172,16 @@ def test_a_text_that_can_not_be_made_costs_nothing_but_itself(program, caplog):
     assert [(made.task_id, made.tenant_id) for made in program.runs()] == [("refund", "default")]
     assert program.exporter.get_finished_spans()[0].attributes["gen_ai.agent.name"] == "solve"
     assert "a run has no tenant_id: what makes it raised KeyError('no such key')" in caplog.text
+
+
+def test_half_a_surrogate_pair_costs_neither_the_batch_nor_the_calls_of_the_run(program):
+    with flightdeck.otel.run(task_id="a\ud800", tenant_id="b\ud800", name="c\udfff") as run:
+        assert "b%3F" in flightdeck.otel.carrier()["baggage"]
+        run.identify(session_id="d\ud800")
+        run.fail("e\ud800")
+    encode_spans(program.exporter.get_finished_spans()).SerializeToString()
+    (made,) = program.runs()
+    assert (made.task_id, made.tenant_id, made.session_id, made.error_type) == ("a?", "b?", "d?", "e?")
 
 
 def test_a_decorated_coroutine_is_a_run_and_many_at_once_do_not_mix(program):
