@@ -24,6 +24,7 @@ MOST_SKIPPED = 500_000
 MOST_LISTED = 500
 
 Filter = Annotated[str | None, Query()]
+Required = Annotated[str, Query(min_length=1)]
 
 
 def router(app: App) -> APIRouter:
@@ -32,8 +33,8 @@ def router(app: App) -> APIRouter:
 
     def chosen(limit: int) -> Any:  # noqa: ANN401 - a FastAPI dependency
         def query(
-            release_id: str,
-            window: str,
+            release_id: Required,
+            window: Required,
             environment: Filter = None,
             tenant_id: Filter = None,
             task_id: Filter = None,

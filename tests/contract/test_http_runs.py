@@ -241,6 +241,26 @@ def test_a_missing_parameter_is_fastapis_list(api):
     }
 
 
+@pytest.mark.contract("C2.16")
+@pytest.mark.parametrize("path", ["/v1/runs", "/v1/runs/export"])
+@pytest.mark.parametrize("empty", ["release_id", "window"])
+def test_an_empty_parameter_is_fastapis_list_too(api, path, empty):
+    """A script whose variable is unset sends one."""
+    answer = api.get(path, params={"release_id": "rel_x", "window": "1d"} | {empty: ""})
+    assert answer.status_code == 422
+    assert answer.json() == {
+        "detail": [
+            {
+                "type": "string_too_short",
+                "loc": ["query", empty],
+                "msg": "String should have at least 1 character",
+                "input": "",
+                "ctx": {"min_length": 1},
+            }
+        ]
+    }
+
+
 @pytest.mark.contract("C3.04")
 def test_runs_of_an_unregistered_release_can_be_asked_for_and_found(api):
     name = f"nightly-{uuid4().hex}"
