@@ -6,12 +6,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 import flightdeck.otel
 from flightdeck.demo.example import example_folder
 from flightdeck.demo.processes import Commands, Server
+from flightdeck.otel.instrumentation import records
 from flightdeck.otel.instrumentation.exporter import RunExporter
 from flightdeck.otel.instrumentation.processor import RunProcessor
 from flightdeck.otel.instrumentation.settings import AgentSettings
@@ -166,6 +170,20 @@ def test_scores_said_inside_a_run_go_out_with_it_and_are_judged(server, client, 
     (judged,) = [row for row in answer["verdict"]["metrics"] if row["name"] == "score:helpfulness"]
     assert (judged["n_baseline"], judged["n_candidate"]) == (2, 2), judged
     assert (judged["missing_baseline"], judged["missing_candidate"]) == (0, 0)
+
+
+def test_a_score_said_after_its_run_was_posted_comes_over_otlp(server, client, release, monkeypatch):
+    logs = LoggerProvider(shutdown_on_exit=False)
+    logs.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"{server.url}/v1/logs")))
+    with agent(AgentSettings(release_id=release, url=server.url)) as (provider, exporter):
+        one_run(provider)
+        assert exporter.force_flush(10_000)
+        (run,) = stored(client, release)
+        monkeypatch.setattr(records, "get_logger_provider", lambda: logs)
+        flightdeck.otel.score("late", 0.5, run_id=run["run_id"])
+        logs.shutdown()
+        assert stored(client, release)[0]["scores"] == [{"name": "late", "value": 0.5, "label": None}]
+        assert exporter.counters.scores_dropped == 0
 
 
 def test_a_failed_run_says_why(server, client, release):
