@@ -39,7 +39,7 @@ class Bound:
         if self.status == "PASS":
             return []
         code, why = self._why()
-        return [VerdictReason(code=code, metric=self.metric, message=f"{self.name}: {why}")]
+        return [VerdictReason(code=code, metric=self.metric, name=self.name, message=f"{self.name}: {why}")]
 
     def _why(self) -> tuple[str, str]:
         limit = quantities.value(self.limit, self.unit)

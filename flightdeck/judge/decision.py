@@ -25,7 +25,8 @@ class Decided:
 
     def because(self, code: str, message: str) -> None:
         """Adds a reason."""
-        self.reasons.append(VerdictReason(code=code, metric=self.own.guardrail.metric, message=message))
+        metric = self.own.guardrail.metric
+        self.reasons.append(VerdictReason(code=code, metric=metric, name=self.own.name, message=message))
 
 
 @dataclass(frozen=True, slots=True)

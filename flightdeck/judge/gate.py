@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flightdeck.models import Policy, PolicyResult, Verdict
+from flightdeck.models import Policy, PolicyResult, Verdict, VerdictReason
+from flightdeck.models.verdict import Status, guardrail_name
 
 
 def gate(policy: Policy, limits: PolicyResult, verdict: Verdict) -> PolicyResult:
@@ -24,7 +25,18 @@ def gate(policy: Policy, limits: PolicyResult, verdict: Verdict) -> PolicyResult
 
 
 def objections(verdict: Verdict) -> list[str]:
-    """A verdict's reasons as a policy gives them; its status where it has none."""
-    return [f"verdict {verdict.status}: {reason.message}" for reason in verdict.reasons] or [
+    """A verdict's reasons as a policy gives them, each with its own status; the verdict's where it has none."""
+    return [f"verdict {status_of(reason, verdict)}: {reason.message}" for reason in verdict.reasons] or [
         f"verdict {verdict.status}"
     ]
+
+
+def status_of(reason: VerdictReason, verdict: Verdict) -> Status:
+    """What a reason says of its guardrail or limit, or of the evidence: beside a FAIL others may be undecided."""
+    own = [one.status for one in verdict.metrics if guardrail_name(one.name, one.estimand) == reason.name]
+    own += [one.status for one in verdict.limits if one.name == reason.name]
+    if own:
+        return own[0]
+    judged = bool(verdict.metrics or verdict.limits)
+    # Only a guardrail or limit can fail, the evidence as a whole can't.
+    return "INCONCLUSIVE" if judged and verdict.status == "FAIL" and not reason.name else verdict.status

@@ -18,7 +18,7 @@ from flightdeck.judge.quantiles import QUANTILES, Bins, Distribution
 from flightdeck.judge.rules import Rules
 from flightdeck.judge.series import PICO, Frame, Indices, Series, Shape, logs, moments, series
 from flightdeck.models.statistics import Guardrail, Statistics
-from flightdeck.models.verdict import Scope
+from flightdeck.models.verdict import Scope, guardrail_name
 
 SIDES = ("baseline", "candidate")
 KOHAVI = 355
@@ -116,9 +116,8 @@ class Assessment:
 
     @property
     def name(self) -> str:
-        """For messages: the metric, and what of it unless that is the mean."""
-        own = self.guardrail
-        return own.metric if own.estimand == "mean" else f"{own.metric} {own.estimand}"
+        """For messages."""
+        return guardrail_name(self.guardrail.metric, self.guardrail.estimand)
 
     def warn(self, code: str, message: str) -> None:
         """Adds a warning about this metric."""

@@ -110,14 +110,18 @@ def _limits(candidate: Side, policy: Policy) -> list[VerdictReason]:
     reasons = []
     if policy.max_cost_per_run_usd is not None and cost > policy.max_cost_per_run_usd:
         message = f"candidate cost_per_run_usd {cost:.6f} exceeds max {policy.max_cost_per_run_usd:.6f}"
-        reasons.append(VerdictReason(code="limit_exceeded", metric="cost_usd", message=message))
+        reasons.append(_broken("cost_usd", "max_cost_per_run_usd", message))
     if policy.max_latency_ms is not None and latency is not None and latency > policy.max_latency_ms:
         message = f"candidate latency_ms_avg {latency:.2f} exceeds max {policy.max_latency_ms}"
-        reasons.append(VerdictReason(code="limit_exceeded", metric="latency_ms", message=message))
+        reasons.append(_broken("latency_ms", "max_latency_ms", message))
     if policy.max_error_rate is not None and errors > policy.max_error_rate:
         message = f"candidate error_rate {errors:.4f} exceeds max {policy.max_error_rate:.4f}"
-        reasons.append(VerdictReason(code="limit_exceeded", metric="error_rate", message=message))
+        reasons.append(_broken("error_rate", "max_error_rate", message))
     return reasons
+
+
+def _broken(metric: str, name: str, message: str) -> VerdictReason:
+    return VerdictReason(code="limit_exceeded", metric=metric, name=name, message=message)
 
 
 def _high_confidence(confidence: Confidence, why: str | None, policy: Policy) -> list[VerdictReason]:
@@ -135,7 +139,7 @@ def _unpriced(candidate: Side, policy: Policy) -> list[VerdictReason]:
     if most is None or candidate.unpriced_share <= most:
         return []
     message = f"candidate unpriced share {candidate.unpriced_share:.4f} exceeds max {most:.4f}"
-    return [VerdictReason(code="unpriced_runs", metric="cost_usd", message=message)]
+    return [VerdictReason(code="unpriced_runs", metric="cost_usd", name="max_unpriced_share", message=message)]
 
 
 def _unknown_usage(candidate: Side, policy: Policy) -> list[VerdictReason]:
@@ -143,7 +147,9 @@ def _unknown_usage(candidate: Side, policy: Policy) -> list[VerdictReason]:
     if most is None or share <= most:
         return []
     message = f"candidate unknown usage share {share:.4f} exceeds max {most:.4f}"
-    return [VerdictReason(code="unknown_usage", metric="tokens_per_run", message=message)]
+    return [
+        VerdictReason(code="unknown_usage", metric="tokens_per_run", name="max_unknown_usage_share", message=message)
+    ]
 
 
 def _no_data(summary: Summary, policy: Policy) -> list[VerdictReason]:

@@ -21,11 +21,18 @@ class _Part(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
+def guardrail_name(metric: str, estimand: str) -> str:
+    """What a guardrail is called: its metric, and what of it unless that is the mean."""
+    return metric if estimand == "mean" else f"{metric} {estimand}"
+
+
 class VerdictReason(_Part):
-    """Why a verdict is not PASS. ``metric`` is "" when it concerns the evidence as a whole."""
+    """Why a verdict is not PASS. ``metric`` and ``name`` are "" when it concerns the evidence as a whole."""
 
     code: str
     metric: str = ""
+    name: str = ""
+    """Of the guardrail (``latency_ms p95``; only the metric where it is the mean) or limit (``max_error_rate``)."""
     message: str
 
 

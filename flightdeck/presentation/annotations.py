@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Literal
 
+from flightdeck.judge.gate import status_of
 from flightdeck.models.verdict import Status
 from flightdeck.presentation.judged import Judged, more_runs
 
@@ -29,7 +30,9 @@ def _lines(judged: Judged) -> Iterator[str]:
         summary += f", {waits}"
     yield command(level, f"FlightDeck: {verdict.status}", summary)
     for reason in islice(verdict.reasons, MOST):
-        yield command(level, f"FlightDeck: {reason.metric or reason.code}", reason.message)
+        undecided = "warning" if verdict.status == "FAIL" else level
+        own = "error" if status_of(reason, verdict) == "FAIL" else undecided
+        yield command(own, f"FlightDeck: {reason.name or reason.metric or reason.code}", reason.message)
     if judged.policy is not None and not judged.policy.passed:
         for message in islice(judged.blocked_by_others, MOST):
             yield command("error", "FlightDeck: policy", message)

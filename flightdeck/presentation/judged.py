@@ -9,7 +9,7 @@ from flightdeck.judge import quantities
 from flightdeck.judge.gate import objections
 from flightdeck.models import Diff, PolicyResult, Verdict, VerdictMetric
 from flightdeck.models.explanation import Driver, Explanation
-from flightdeck.models.verdict import Status, VerdictLimit
+from flightdeck.models.verdict import Status, VerdictLimit, guardrail_name
 
 UNKNOWN = "unknown"
 MOST_DRIVERS = 3
@@ -69,7 +69,6 @@ class Row:
     """A guardrail or limit in words. What is unknown is said to be; "" does not apply."""
 
     status: Status
-    metric: str
     name: str
     baseline: str
     candidate: str
@@ -151,8 +150,7 @@ def _guardrail(one: VerdictMetric) -> Row:
         change = f"{signed(effect.estimate, of)} ({quantities.range_of(effect.low, effect.high, of)})"
     return Row(
         status=one.status,
-        metric=one.name,
-        name=one.name if one.estimand == "mean" else f"{one.name} {one.estimand}",
+        name=guardrail_name(one.name, one.estimand),
         baseline=_known(one.baseline, one.unit),
         candidate=_known(one.candidate, one.unit),
         change=change,
@@ -168,7 +166,6 @@ def _limit(one: VerdictLimit) -> Row:
         candidate = f"{quantities.value(one.candidate, one.unit)} ({range_})"
     return Row(
         status=one.status,
-        metric=one.metric,
         name=one.name,
         baseline="",
         candidate=candidate,

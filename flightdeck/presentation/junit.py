@@ -6,10 +6,10 @@ was skipped would be green.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
+from flightdeck.judge.gate import status_of
 from flightdeck.models.verdict import Status, Verdict, VerdictReason
 from flightdeck.presentation.judged import Judged, Row, method, rows
 
@@ -23,11 +23,10 @@ def junit(judged: Judged) -> str:
     properties = ET.SubElement(suite, "properties")
     for name, value in _about(judged).items():
         ET.SubElement(properties, "property", name=name, value=_clean(value))
-    found = rows(verdict)
-    for row in found:
-        reasons = [reason for reason in verdict.reasons if _owner(reason, found) is row]
+    for row in rows(verdict):
+        reasons = [reason for reason in verdict.reasons if reason.name == row.name]
         _case(suite, f"{row.name} ({row.margin})", row.status, reasons, _numbers(row))
-    _case(suite, "evidence", _evidence(verdict), [reason for reason in verdict.reasons if not reason.metric], "")
+    _case(suite, "evidence", _evidence(verdict), [reason for reason in verdict.reasons if not reason.name], "")
     if (policy := judged.policy) is not None:
         against = [VerdictReason(code="policy", message=message) for message in policy.reasons]
         _case(suite, "policy", "PASS" if policy.passed else "FAIL", against, "")
@@ -70,17 +69,10 @@ def _case(suite: ET.Element, name: str, status: Status, reasons: list[VerdictRea
     child.text = _clean(numbers)
 
 
-def _owner(reason: VerdictReason, found: Sequence[Row]) -> Row | None:
-    """The guardrail or limit that a reason is about: several may be on one metric, and its message begins with one."""
-    own = [row for row in found if row.metric == reason.metric and reason.metric]
-    named = [row for row in own if reason.message.startswith(row.name)]
-    return max(named or own[:1], key=lambda row: len(row.name), default=None)
-
-
 def _evidence(verdict: Verdict) -> Status:
-    """What is to be said of the evidence as a whole: not decided, where a reason names no metric."""
-    whole = any(not reason.metric for reason in verdict.reasons)
-    return verdict.status if whole else "PASS"
+    """What is to be said of the evidence as a whole: not decided, where a reason names no guardrail or limit."""
+    whole = [status_of(reason, verdict) for reason in verdict.reasons if not reason.name]
+    return whole[0] if whole else "PASS"
 
 
 def _numbers(row: Row) -> str:

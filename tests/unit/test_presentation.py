@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from junitparser import Error, Failure, JUnitXml
 
+from flightdeck.judge.gate import objections
 from flightdeck.judge.verdict import judge
 from flightdeck.models import PolicyResult, Verdict, VerdictReason, VerdictWarning
 from flightdeck.models.explanation import Driver, Explanation, MetricDrivers
@@ -51,6 +52,14 @@ def failed() -> Verdict:
     return judge(
         evidence(runs(3000), runs(3000, seed=2, latency=1300)), policy(*GUARDRAILS, limits={"max_error_rate": 0.05})
     )
+
+
+@pytest.fixture(scope="module")
+def half_failed() -> Verdict:
+    """The latency fails; its p95 and the limit on errors, on the metric of another guardrail, are not decided."""
+    guardrails = ({"metric": "latency_ms", "relative": 0.1}, {"metric": "error_rate", "absolute": 0.5})
+    limits = {"max_error_rate": 0.02}
+    return judge(evidence(runs(300), runs(300, seed=2, latency=1600)), policy(*guardrails, limits=limits))
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +253,35 @@ def test_junit_gives_each_guardrail_of_one_metric_its_own_reason(failed):
     (p95,) = said["latency_ms p95 (20.0 %)"]
     assert mean.startswith("latency_ms changed by")
     assert p95.startswith("latency_ms p95 changed by")
+
+
+def test_junit_gives_a_limit_its_own_reason_though_a_guardrail_is_on_the_same_metric(half_failed):
+    assert results(judged(half_failed)) == {
+        "latency_ms": ["Failure"],
+        "error_rate": [],
+        "max_error_rate": ["Error"],
+        "evidence": [],
+    }
+    (limit,) = [case for case in suite(judged(half_failed)) if case.name.startswith("max_error_rate")]
+    assert limit.result[0].message.startswith("max_error_rate: the candidate's ")
+
+
+def test_what_is_not_decided_beside_a_fail_is_told_as_that_and_under_its_own_name(half_failed):
+    said = {line.partition("::")[2].partition("::")[0] for line in annotated(judged(half_failed)).splitlines()}
+    assert {"error title=FlightDeck%3A latency_ms", "warning title=FlightDeck%3A max_error_rate"} <= said
+    assert not [title for title in said if title.endswith(" error_rate")]
+    assert [reason.partition(": ")[::2][0] for reason in objections(half_failed)] == [
+        "verdict FAIL",
+        "verdict INCONCLUSIVE",
+    ]
+
+
+def test_evidence_that_does_not_do_is_not_a_failure_beside_one(half_failed):
+    whole = VerdictReason(code="windows_disjoint", message="at different times")
+    verdict = half_failed.model_copy(update={"reasons": [*half_failed.reasons, whole]})
+    assert results(judged(verdict))["evidence"] == ["Error"]
+    assert "::warning title=FlightDeck%3A windows_disjoint::at different times" in annotated(judged(verdict))
+    assert objections(verdict)[-1] == "verdict INCONCLUSIVE: at different times"
 
 
 def test_junit_tells_what_is_not_decided_as_an_error_not_as_skipped(undecided, empty):

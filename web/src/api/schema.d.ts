@@ -2230,6 +2230,9 @@ export interface components {
         /**
          * RunEventScore
          * @description One evaluation of a run (``gen_ai.evaluation.result``): a number, a label, or both.
+         *
+         *     Events that are sent in may bring 128 scores, of names and labels of 128 characters; a number that is not finite is
+         *     null.
          */
         RunEventScore: {
             /** Name */
@@ -2804,7 +2807,7 @@ export interface components {
         };
         /**
          * VerdictReason
-         * @description Why a verdict is not PASS. ``metric`` is "" when it concerns the evidence as a whole.
+         * @description Why a verdict is not PASS. ``metric`` and ``name`` are "" when it concerns the evidence as a whole.
          */
         VerdictReason: {
             /** Code */
@@ -2814,6 +2817,12 @@ export interface components {
              * @default
              */
             metric?: string;
+            /**
+             * Name
+             * @description Of the guardrail (``latency_ms p95``; only the metric where it is the mean) or limit (``max_error_rate``).
+             * @default
+             */
+            name?: string;
             /** Message */
             message: string;
         };
