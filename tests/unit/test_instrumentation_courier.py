@@ -85,6 +85,13 @@ def test_accepted_runs_are_counted_as_the_server_counts_them(courier_on, counter
     assert (counters.runs_inserted, counters.runs_duplicate, counters.runs_conflicting) == (5, 2, 1)
 
 
+def test_what_the_server_finds_odd_about_runs_that_it_took_is_logged(courier_on, counters, caplog):
+    told = {"inserted": 2, "warnings": ["No such release is registered: 'rel_x'."]}
+    assert courier_on(FakeWire(lambda _: answer(200, told))).deliver(EVENTS) == []
+    assert "http://server took the runs, but: No such release is registered: 'rel_x'." in caplog.text
+    assert counters.runs_inserted == 2
+
+
 def test_a_batch_is_compressed_and_carries_the_token(courier_on):
     wire = FakeWire(lambda _: answer(200))
     courier_on(wire, "secret").deliver(EVENTS)

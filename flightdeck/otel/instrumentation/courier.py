@@ -134,6 +134,9 @@ class Courier:
         if conflicts:
             self._counters.runs_conflicting += conflicts
             self._log.warn(f"{conflicts} run(s) are known with other content; the first stays")
+        warnings = counts.get("warnings")
+        if isinstance(warnings, list) and warnings:
+            self._log.warn(f"{self._url} took the runs, but: {_line(' '.join(map(str, warnings)))}")
 
 
 def _accepts(status: int) -> bool:
@@ -165,5 +168,8 @@ def _count(value: object, default: int) -> int:
 
 def _detail(answer: Answer) -> str:
     """What the server says, in one short line."""
-    detail = _object(answer.body).get("detail", "")
-    return " ".join(str(detail).split())[:300]
+    return _line(_object(answer.body).get("detail", ""))
+
+
+def _line(said: object) -> str:
+    return " ".join(str(said).split())[:300]
