@@ -236,7 +236,7 @@ def test_a_forked_child_has_a_spool_of_its_own_and_leaves_its_parent_s_alone(ope
         own = opened()
         own.put([event(2)])
         adopted = own.adopted()
-        os._exit(0 if drained(own) == [2] and adopted == [] and parent._locks == {} else 1)
+        os._exit(0 if drained(own) == [2] and adopted == [] and parent._owners.names == [] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     parent.put([event(3)])
     assert drained(parent) == [1, 3]

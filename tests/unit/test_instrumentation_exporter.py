@@ -421,3 +421,14 @@ def test_many_threads_lose_nothing():
         assert exporter.force_flush(20_000)
     assert len({event.run_id for event in server.events}) == 400
     assert exporter.counters.spans_dropped == exporter.counters.spans_late == 0
+
+
+def test_a_python_without_sqlite_reports_without_a_spool(monkeypatch, tmp_path, caplog):
+    monkeypatch.setitem(sys.modules, "flightdeck.otel.instrumentation.spool", None)
+    server = FakeServer(release())
+    settings = AgentSettings(release_id=RELEASE, spool_dir=str(tmp_path))
+    with caplog.at_level(logging.WARNING), reporting(server, settings) as (provider, exporter):
+        one_run(provider)
+        server.wait_for(1)
+    assert exporter.counters.spool_errors == 1
+    assert "can't be used" in caplog.text

@@ -185,12 +185,12 @@ def _spool(settings: AgentSettings, counters: Counters, throttled: ThrottledLog)
     """The spool that the settings ask for; None without one, and where its folder can't be used."""
     if not settings.spool_dir:
         return None
-    from flightdeck.otel.instrumentation.spool import Spool  # noqa: PLC0415 - on the worker's thread
-
     url = settings.url or DEFAULT_URL
     try:
+        from flightdeck.otel.instrumentation.spool import Spool  # noqa: PLC0415 - on the worker's thread
+
         return Spool(Path(settings.spool_dir), url, most_bytes=settings.spool_bytes, counters=counters, log=throttled)
-    except OSError as error:
+    except (OSError, ImportError) as error:  # some builds of Python have no SQLite
         counters.spool_errors += 1
         throttled.warn(f"runs wait in memory, FLIGHTDECK_SPOOL_DIR={settings.spool_dir} can't be used: {error}")
         return None

@@ -6,6 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -18,16 +19,21 @@ from flightdeck.otel.instrumentation.courier import TIMEOUT_S, Courier
 from flightdeck.otel.instrumentation.losses import Losses
 from flightdeck.otel.instrumentation.outbox import Outbox, Queue
 from flightdeck.otel.instrumentation.settings import AgentSettings
-from flightdeck.otel.instrumentation.spool import ADOPT_EVERY_S, Spool
 from flightdeck.otel.instrumentation.throttled import ThrottledLog
 from flightdeck.otel.rows import EXCEPTION_EVENT
 from flightdeck.otel.runs import FindingKind, Options, Run, assemble, run_event
 from flightdeck.otel.spans import Mapper, Span
 
+if TYPE_CHECKING:
+    from flightdeck.otel.instrumentation.spool import Spool
+
 MOST_SPANS = 50_000
 """Mapped spans that may wait for the server's releases; of more, the oldest trace is dropped."""
 
 QUEUE_FULL = "the queue was full; send fewer runs at a time"
+
+ADOPT_EVERY_S = 60.0
+"""How often it is looked for what dead processes have left in the spool."""
 
 GATHER_S = 1.0
 """How long a run waits for others to share its request."""

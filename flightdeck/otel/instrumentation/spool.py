@@ -17,7 +17,6 @@ import ctypes
 import hashlib
 import json
 import os
-import secrets
 import sqlite3
 import threading
 import weakref
@@ -27,15 +26,10 @@ from pathlib import Path
 
 from flightdeck.otel.instrumentation.counters import Counters
 from flightdeck.otel.instrumentation.outbox import BATCH_BYTES, BATCH_EVENTS, Outbox
+from flightdeck.otel.instrumentation.owners import Owners
 from flightdeck.otel.instrumentation.throttled import ThrottledLog
 from flightdeck.otel.spans import Span
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - not on this system
-    fcntl = None  # type: ignore[assignment]
-
-ADOPT_EVERY_S = 60.0
 BUSY_S = 1.0
 """How long another process's commit is waited for."""
 
@@ -61,8 +55,6 @@ class Spool:
     """
 
     def __init__(self, folder: Path, url: str, *, most_bytes: int, counters: Counters, log: ThrottledLog) -> None:
-        if fcntl is None:
-            raise OSError("this system has no file locks that a spool could use")
         self.dropped = 0
         self._most_bytes = most_bytes
         self._counters = counters
@@ -77,9 +69,7 @@ class Spool:
         self._root = folder / hashlib.sha256(url.encode()).hexdigest()[:12]
         self._path = self._root / "runs.db"
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._own = secrets.token_hex(8)
-        self._locks: dict[str, int] = {}
-        self._lock(self._own)
+        self._owners = Owners(self._root)
         _open_spools.add(self)
 
     @property
@@ -102,7 +92,8 @@ class Spool:
         waiting = [*self._memory.drained(), *events]
         for _ in range(2):  # again if the file was damaged: there is a new one then
             with self._careful() as fine, self._transaction() as db:
-                db.executemany("INSERT INTO runs (owner, event) VALUES (?, ?)", [(self._own, one) for one in waiting])
+                rows = [(self._owners.own, event) for event in waiting]
+                db.executemany("INSERT INTO runs (owner, event) VALUES (?, ?)", rows)
                 dropped = self._make_room(db)
             if fine:
                 self._rows += len(waiting)
@@ -119,7 +110,7 @@ class Spool:
         """The next request's events, oldest first; they stay until ``done``. Empty when none can be had."""
         self._batch = []
         with self._careful():
-            for owner in self._locks if self._rows else ():
+            for owner in self._owners.names if self._rows else ():
                 if events := self._first(owner):
                     return events
             self._rows = self._bytes = 0
@@ -144,7 +135,7 @@ class Spool:
         """Keeps mapped traces that can't be made into runs before the server has told its releases; False if not."""
         if not traces:
             return True
-        rows = [(self._own, _encoded(spans)) for spans in traces]
+        rows = [(self._owners.own, _encoded(spans)) for spans in traces]
         with self._careful() as fine, self._transaction() as db:
             if _used(db) + sum(len(spans) for _, spans in rows) > self._most_bytes:
                 return False
@@ -156,7 +147,7 @@ class Spool:
         """The traces that were kept are runs now."""
         if self._traces:
             with self._careful(), self._transaction() as db:
-                db.executemany("DELETE FROM traces WHERE owner = ?", [(owner,) for owner in self._locks])
+                db.executemany("DELETE FROM traces WHERE owner = ?", [(owner,) for owner in self._owners.names])
                 self._traces = False
 
     def adopted(self) -> list[list[Span]]:
@@ -166,24 +157,21 @@ class Spool:
             named = db.execute("SELECT owner FROM runs GROUP BY owner ORDER BY min(id)").fetchall()
             named += db.execute("SELECT owner FROM traces GROUP BY owner ORDER BY min(id)").fetchall()
             before = self._rows
-            for owner in dict.fromkeys(
-                [*(name for (name,) in named), *(path.stem for path in self._root.glob("*.lock"))]
-            ):
+            for owner in dict.fromkeys([*(name for (name,) in named), *self._owners.others()]):
                 kept = db.execute("SELECT spans FROM traces WHERE owner = ? ORDER BY id", (owner,)).fetchall()
-                if owner not in self._locks and self._lock(owner):
+                if owner not in self._owners.names and self._owners.take(owner):
                     traces += [spans for (blob,) in kept if (spans := self._decoded(blob))]
-            self._locks[self._own] = self._locks.pop(self._own)  # its rows are the youngest
             self._traces |= bool(traces)
             self._count(db)
             self._counters.runs_recovered += self._rows - before
-            self._unlock_emptied(db)
+            self._end_owners(db)
         return traces
 
     def close(self) -> tuple[int, int]:
         """Lets go of everything; how many events stay on disk for the next process, and how many are lost."""
         with self._careful(), self._transaction() as db:
             self._count(db)
-            self._unlock_emptied(db, own=True)
+            self._end_owners(db, own=True)
         kept, lost = self._rows, self._memory.clear()
         self.let_go()
         return kept, lost
@@ -191,41 +179,21 @@ class Spool:
     def let_go(self) -> None:
         """Closes what is open; the rows are anybody's then."""
         self._disconnect()
-        self.unlock()
-
-    def unlock(self) -> None:
-        """Closes the locks, in a forked child too: one that the child kept would outlive its parent."""
-        while self._locks:
-            with contextlib.suppress(OSError):
-                os.close(self._locks.popitem()[1])
+        self._owners.let_go()
         _open_spools.discard(self)
 
     def inherited(self) -> None:
         """In a forked child: the parent's connection must be neither used nor closed here, so it is never freed."""
         if self._db is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._db))
-        self.unlock()
+        self._owners.let_go()
 
-    def _lock(self, owner: str) -> bool:
-        """Becomes the owner of that name, if no living process is."""
-        shown = self._root / f"{owner}.lock"
-        hidden = self._root / f".{owner}" if owner == self._own else shown  # nobody sees ours before it is locked
-        lock = os.open(hidden, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            return False
-        hidden.rename(shown)
-        self._locks[owner] = lock
-        return True
-
-    def _unlock_emptied(self, db: sqlite3.Connection, *, own: bool = False) -> None:
-        for owner in list(self._locks):
-            left = "SELECT 1 FROM runs WHERE owner = ?1 UNION ALL SELECT 1 FROM traces WHERE owner = ?1 LIMIT 1"
-            if (own or owner != self._own) and not db.execute(left, (owner,)).fetchone():
-                (self._root / f"{owner}.lock").unlink(missing_ok=True)
-                os.close(self._locks.pop(owner))
+    def _end_owners(self, db: sqlite3.Connection, *, own: bool = False) -> None:
+        """Removes the owners that have nothing left, this process only at its end."""
+        left = "SELECT 1 FROM runs WHERE owner = ?1 UNION ALL SELECT 1 FROM traces WHERE owner = ?1 LIMIT 1"
+        for owner in self._owners.names:
+            if (own or owner != self._owners.own) and not db.execute(left, (owner,)).fetchone():
+                self._owners.end(owner)
 
     def _first(self, owner: str) -> list[bytes]:
         """The first events of an owner that make a request."""
@@ -256,7 +224,7 @@ class Spool:
     def _count(self, db: sqlite3.Connection) -> None:
         """Looks how much of ours waits."""
         sums = "SELECT count(*), coalesce(sum(length(event)), 0) FROM runs WHERE owner = ?"
-        found = [db.execute(sums, (owner,)).fetchone() for owner in self._locks]
+        found = [db.execute(sums, (owner,)).fetchone() for owner in self._owners.names]
         self._rows, self._bytes = sum(rows for rows, _ in found), sum(size for _, size in found)
 
     @contextlib.contextmanager
