@@ -48,7 +48,7 @@ class MetricDrivers(_Part):
     difference: float | None
     """Candidate minus baseline, of plain means."""
     drivers: list[Driver] = Field(default_factory=list)
-    """The largest of each kind, by absolute contribution."""
+    """The largest of each kind, by absolute contribution. A kind of which there is a single one is left out."""
 
 
 class Explanation(_Part):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from flightdeck.judge import quantities
 from flightdeck.judge.gate import objections
 from flightdeck.models import Diff, PolicyResult, Verdict, VerdictMetric
-from flightdeck.models.explanation import Driver, Explanation
+from flightdeck.models.explanation import Driver, DriverKind, Explanation
 from flightdeck.models.verdict import Status, VerdictLimit, guardrail_name
 
 UNKNOWN = "unknown"
-MOST_DRIVERS = 3
-"""Drivers of a metric that are shown; the JSON has more."""
 MOST_EXAMPLES = 3
 
 _SCOPES = {
@@ -106,14 +105,18 @@ def more_runs(verdict: Verdict) -> str:
 
 
 def drivers(explanation: Explanation | None) -> list[tuple[str, list[str]]]:
-    """By metric with its difference: what contributes most to it, each with runs to look at."""
+    """By metric with its difference: of each kind (task, model, …) what contributes most, with runs to look at.
+
+    Kinds are not ranked against each other: each tells of the same difference in its own way. The JSON has more.
+    """
     found = []
     for one in explanation.metrics if explanation is not None else ():
         own = [driver for driver in one.drivers if driver.contribution]
         if one.difference is None or not own:
             continue
         of = quantities.unit_of_effect(one.unit, relative=False)
-        most = sorted(own, key=lambda driver: -abs(driver.contribution))[:MOST_DRIVERS]
+        kinds = [[driver for driver in own if driver.kind == kind] for kind in get_args(DriverKind)]
+        most = [max(each, key=lambda driver: abs(driver.contribution)) for each in kinds if each]
         found.append((f"{one.metric} {signed(one.difference, of)}", [_driver(driver, of) for driver in most]))
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, get_args
 
 from flightdeck.models.explanation import Driver, DriverKind, Explanation, MetricDrivers
 from flightdeck.pricing.tariff import PICO_PER_USD, Tariff
@@ -18,7 +18,7 @@ from flightdeck.store.drivers import Group, Interesting
 
 SHOWN = 5
 """Drivers of a kind."""
-KINDS: tuple[DriverKind, ...] = ("task", "model", "tenant", "error_type")
+KINDS: tuple[DriverKind, ...] = get_args(DriverKind)
 
 
 class Examples(Protocol):
@@ -105,7 +105,8 @@ def _explained(
     middle = sum(totals) / sum(counts)
     shown: list[Driver] = []
     for kind in KINDS:
-        if kind == "error_type" and metric.name != "error_rate":
+        # All of a single model's runs moved by all that there is: that explains nothing.
+        if len(found[kind]) < 2 or (kind == "error_type" and metric.name != "error_rate"):
             continue
         own = [
             _driver(metric, kind, name, pair, counts, 0.0 if kind == "error_type" else middle, after - before)

@@ -306,12 +306,7 @@ def test_prices_that_nobody_knows_are_one_clear_error(canary, pricing, message):
 def test_an_explanation_names_what_moved_and_runs_to_look_at(canary):
     found = canary.diff(canary.failing, explain=True)["explanation"]["metrics"]
     errors = {metric["metric"]: metric for metric in found}["error_rate"]
-    first = errors["drivers"][0]
-    assert (first["kind"], first["name"]) in {
-        ("task", "refund"),
-        ("error_type", "Timeout"),
-        ("model", "openai/gpt-4.1-mini"),
-    }
+    assert {one["kind"] for one in errors["drivers"]} == {"task", "tenant", "error_type"}, "there is one model only"
     by_kind = {kind: [one for one in errors["drivers"] if one["kind"] == kind] for kind in ("task", "error_type")}
     assert by_kind["task"][0]["name"] == "refund"
     assert sum(one["contribution"] for one in by_kind["task"]) == pytest.approx(errors["difference"])

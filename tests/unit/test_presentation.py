@@ -174,6 +174,23 @@ def test_text_keeps_escape_codes_and_line_ends_of_names_out(hostile):
     assert "task a|b`<script>@team" in said
 
 
+def test_what_moved_is_told_for_each_kind_by_its_largest_and_the_task_stands_first(failed):
+    def driver(kind: str, name: str, contribution: float) -> Driver:
+        counts = {"baseline_runs": 9, "candidate_runs": 9, "baseline": 0.1, "candidate": 0.5}
+        return Driver(kind=kind, name=name, contribution=contribution, share=None, **counts)
+
+    errors = [driver("error_type", name, 0.1) for name in ("Timeout", "Refused", "Empty")]
+    others = [driver("tenant", "acme", 0.03), driver("tenant", "beta", 0.02), driver("task", "faq", -0.01)]
+    found = [*errors, *others, driver("task", "refund", 0.09)]
+    metric = MetricDrivers(metric="error_rate", unit="share", baseline=0, candidate=0.1, difference=0.1, drivers=found)
+    said = text(judged(failed, explanation=Explanation(metrics=[metric]))).partition("What moved error_rate ")[2]
+    assert [line.partition(":")[0] for line in said.splitlines()[1:]] == [
+        "- task refund",
+        "- tenant acme",
+        "- error type Timeout",
+    ]
+
+
 # --- markdown ---
 
 

@@ -92,6 +92,7 @@ const FAILED: Diff = {
       {
         code: "limit_exceeded",
         metric: "error_rate",
+        name: "max_error_rate",
         message: "candidate error_rate 0.1167 exceeds max 0.0200",
       },
     ],
@@ -123,7 +124,11 @@ export function diff(change: (answer: Diff) => void = () => {}): Diff {
 export function noData(): Diff {
   return diff((answer) => {
     const message = "no evidence: candidate has no finished run in the window";
-    answer.verdict = { ...answer.verdict, status: "NODATA", reasons: [{ code: "no_data", metric: "", message }] };
+    answer.verdict = {
+      ...answer.verdict,
+      status: "NODATA",
+      reasons: [{ code: "no_data", metric: "", name: "", message }],
+    };
     answer.policy = { ...answer.policy, reasons: [message] };
     answer.samples = { ...answer.samples, baseline_runs: 0, candidate_runs: 0, confidence: "LOW" };
     answer.metrics = {

@@ -1585,7 +1585,7 @@ export interface components {
             difference: number | null;
             /**
              * Drivers
-             * @description The largest of each kind, by absolute contribution.
+             * @description The largest of each kind, by absolute contribution. A kind of which there is a single one is left out.
              */
             drivers?: components["schemas"]["Driver"][];
         };

@@ -5,12 +5,12 @@ import { failureOf } from "../api/failure";
 import { useExplanation } from "../api/queries";
 import { count, ms, msChange, points, relative, share, usd, usdChange } from "../text/number";
 import classes from "./drivers.module.css";
+import { topOfEach } from "./moved";
 
 const KIND = { task: "task", model: "model", tenant: "tenant", error_type: "error" } as const;
 const NAME: Record<string, string> = { error_rate: "Error rate", latency_ms: "Latency", cost_usd: "Cost" };
 const VALUE: Record<string, (x: number) => string> = { share, ms, USD: usd };
 const CHANGE: Record<string, (x: number) => string> = { share: points, ms: msChange, USD: usdChange };
-const SHOWN = 6;
 
 /** What moved each metric, and runs to look at; asked for, because the server reads all runs once more for it. */
 export function Drivers({ of }: { of: Comparison }) {
@@ -44,7 +44,7 @@ export function Drivers({ of }: { of: Comparison }) {
               <b>{metric.difference == null ? "unknown" : change(metric.difference)}</b>
             </caption>
             <tbody>
-              {metric.drivers.slice(0, SHOWN).map((driver) => (
+              {topOfEach(metric.drivers).map((driver) => (
                 <tr key={`${driver.kind} ${driver.name}`}>
                   <th scope="row">
                     <span className={classes["kind"]}>{KIND[driver.kind]}</span> {driver.name || "none named"}

@@ -110,7 +110,7 @@ describe("the other sections", () => {
 
   it("missing evidence is the first reason", () => {
     const answer = diff((change) => {
-      change.verdict.reasons.push({ code: "no_data", metric: "", message: "no evidence" });
+      change.verdict.reasons.push({ code: "no_data", metric: "", name: "", message: "no evidence" });
       change.policy.reasons = ["only the policy says this"];
     });
     expect(reasons(answer)).toEqual([
