@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from flightdeck.cli.connection import api
+from flightdeck.cli.files import save
 
 
 @click.command()
@@ -22,8 +23,7 @@ def doctor(backup: Path | None) -> None:
     """  # noqa: D301 - \b is click's mark for a block to leave as it is
     with api() as flightdeck:
         if backup is not None:
-            backup.parent.mkdir(parents=True, exist_ok=True)
-            backup.write_bytes(flightdeck.fetch("/v1/ledger/backup").body)
+            save(backup, flightdeck.fetch("/v1/ledger/backup").body, parents=True)
             click.echo(f"Backed up database to {backup}")
         checks = flightdeck.get("/v1/doctor")["checks"]
     for check in checks:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from flightdeck.cli.connection import api
+from flightdeck.cli.files import save
 from flightdeck.cli.options import Command, output_option, together
 from flightdeck.errors import Invalid
 
@@ -117,7 +118,7 @@ def export(output: Path | None, **filters: Any) -> None:  # noqa: ANN401 - click
     if output is None:
         click.echo(answer.body, nl=False)
     else:
-        output.write_bytes(answer.body)
+        save(output, answer.body)
     if answer.headers.get("x-flightdeck-truncated") == "true":
         returned, matched = answer.headers["x-flightdeck-returned"], answer.headers["x-flightdeck-matched-total"]
         click.echo(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flightdeck.cli.files import save
 from flightdeck.cli.options import together
-from flightdeck.errors import Invalid
 
 if TYPE_CHECKING:
     from flightdeck.models import Diff
@@ -67,10 +67,7 @@ def write(answer: dict[str, Any], wanted: Mapping[str, Any], output: str, report
         Invalid: a file can't be written.
     """
     for form, path in reports:
-        try:
-            path.write_text(_shown(answer, wanted, form, text) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise Invalid(f"{path} can't be written: {error.strerror}.") from error
+        save(path, f"{_shown(answer, wanted, form, text)}\n".encode())
     click.echo(_shown(answer, wanted, output, text))
 
 

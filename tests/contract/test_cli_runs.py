@@ -120,6 +120,18 @@ def test_export_writes_lines_and_warns_when_there_are_more(initialised, pair):
     assert (initialised / "out.jsonl").read_text().splitlines() == whole.stdout.splitlines()[:2]
 
 
+@pytest.mark.parametrize(
+    "command", [["runs", "export", "RELEASE", "--window", "1d", "-o"], ["doctor", "--backup"]], ids=["export", "backup"]
+)
+def test_a_file_that_can_not_be_written_is_one_line(initialised, release, command):
+    (initialised / "file").touch()
+    assert run("runs", "ingest", lines(initialised / "events.jsonl", [event(release, 1)])).exit_code == 0
+    done = run(*(release if word == "RELEASE" else word for word in command), "file/out")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: file/out can't be written: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_doctor_counts_releases_that_only_events_know(initialised, release):
     """An information: exit code and the other lines stay."""
     before = run("doctor").stdout.splitlines()
