@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,7 +16,7 @@ import click
 from flightdeck import addresses
 from flightdeck.cli.connection import Api, NotRunning, Remote, running_server
 from flightdeck.cli.folder import workspace
-from flightdeck.errors import Misconfigured, NotFound, Retryable
+from flightdeck.errors import FlightDeckError, Misconfigured, NotFound, Retryable
 
 AUTO_INSTRUMENTATION = "opentelemetry.instrumentation.auto_instrumentation"
 NOT_EXECUTABLE, NO_SUCH_COMMAND = 126, 127
@@ -100,6 +100,7 @@ def _name_release(environ: MutableMapping[str, str], release: str) -> None:
     agent, at, version = release.partition("@")
     if not at:
         environ["FLIGHTDECK_RELEASE_ID"] = release
+        _check_id(environ, release)
         return
     if not agent or not version:
         raise Misconfigured(f"--release {release!r} is neither an id nor agent@version.", hint="Like support@1.4.0.")
@@ -118,6 +119,20 @@ def _name_release(environ: MutableMapping[str, str], release: str) -> None:
     said = [part for part in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",") if part.strip()]
     others = [part for part in said if part.partition("=")[0].strip() != "service.version"]
     environ["OTEL_RESOURCE_ATTRIBUTES"] = ",".join([*others, f"service.version={version}"])
+
+
+def _check_id(environ: Mapping[str, str], release: str) -> None:
+    """Warns of an id that the server does not know. That is no error: its runs are stored, it may be registered yet."""
+    if url := environ.get("FLIGHTDECK_URL", "").strip():
+        try:
+            known = Api(Remote(url)).get("/v1/releases")["releases"]
+        except (FlightDeckError, KeyError):
+            return  # the agent's own exporter tells of a server that is away or refuses
+        if all(one["release_id"] != release for one in known):
+            click.echo(
+                f"Warning: no release {release} is registered: its runs are stored, but no comparison counts them.",
+                err=True,
+            )
 
 
 def _registered(answer: Any, agent: str, version: str) -> str:  # noqa: ANN401 - JSON

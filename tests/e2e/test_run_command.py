@@ -98,6 +98,17 @@ def test_a_release_that_is_not_registered_is_an_error_that_names_the_others(fold
     assert "No release support@9.9.9 is registered. Versions of support: 1.4.0." in done.stderr
 
 
+def test_an_id_that_is_not_registered_is_a_warning_and_the_agent_starts(folder, server):
+    program = "import os; print(os.environ['FLIGHTDECK_RELEASE_ID'])"
+    no_export = {"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+    known = registered(folder)
+    for release, warning in ((known, ""), ("rel_000000000000", "Warning: no release rel_000000000000 is registered: ")):
+        done = flightdeck(folder, "--release", release, "--", sys.executable, "-c", program, **no_export)
+        assert (done.returncode, done.stdout) == (0, f"{release}\n")
+        assert done.stderr.startswith(warning), done.stderr
+        assert bool(done.stderr) is bool(warning)
+
+
 def test_a_server_that_is_away_does_not_keep_an_agent_from_its_work(tmp_path):
     program = "import os; print(os.environ['OTEL_SERVICE_NAME'], os.environ['OTEL_RESOURCE_ATTRIBUTES'])"
     done = flightdeck(
