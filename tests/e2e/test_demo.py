@@ -147,6 +147,16 @@ def test_a_root_without_the_example_is_named_in_one_line(tmp_path):
     assert "agent.py" in done.stderr
 
 
+def test_a_quick_start_of_1_3_is_told_where_its_commands_are(tmp_path):
+    root = Path(__file__).parents[2] / "examples" / "quickstart"
+    done = run_demo(tmp_path, "--quickstart-root", str(root))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert f"{root} is a quick start of flightdeck-ai 1.3" in done.stderr
+    assert "examples/quickstart/README.md" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_root_that_does_not_exist_is_a_usage_error(tmp_path):
     assert run_demo(tmp_path, "--quickstart-root", str(tmp_path / "nowhere")).returncode == 2
 
