@@ -10,8 +10,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from flightdeck.ingest.unregistered import LONGEST_SHOWN
-from flightdeck.models import RunEvent
-from flightdeck.store.eventrows import MOST_LATENCY_MS, MOST_TOKENS, largest_count
+from flightdeck.store.eventrows import MOST_LATENCY_MS, MOST_TOKENS, Values, largest_count
 
 AHEAD = timedelta(seconds=60)
 """What the clocks of sender and server may differ by without a word."""
@@ -27,15 +26,16 @@ class Oddities:
         self._horizon = now + AHEAD
         self._ahead, self._slow, self._large = _Events(), _Events(), _Events()
 
-    def look(self, place: int, event: RunEvent, *, fits: bool) -> None:
+    def look(self, place: int, event: Values, *, fits: bool) -> None:
         """Looks at one event. ``fits`` is whether the columns of its row hold every number as it was sent."""
-        if event.timestamp > self._horizon:
+        if event["timestamp"] > self._horizon:
             self._ahead.add(place, event)
         if fits:
             return
-        if event.metrics.latency_ms is not None and event.metrics.latency_ms > MOST_LATENCY_MS:
+        latency_ms = event["metrics"]["latency_ms"]
+        if latency_ms is not None and latency_ms > MOST_LATENCY_MS:
             self._slow.add(place, event)
-        if largest_count(event.usage) > MOST_TOKENS:
+        if largest_count(event["usage"]) > MOST_TOKENS:
             self._large.add(place, event)
 
     def told(self, unregistered: Collection[str]) -> list[str]:
@@ -77,11 +77,11 @@ class _Events:
         self.count = 0
         self._first: list[str] = []
 
-    def add(self, place: int, event: RunEvent) -> None:
+    def add(self, place: int, event: Values) -> None:
         """One more."""
         self.count += 1
         if self.count <= SHOWN:
-            self._first.append(named(place, event.run_id))
+            self._first.append(named(place, event["run_id"]))
 
     def shown(self) -> str:
         """Their names, as far as they are shown."""

@@ -11,14 +11,14 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
-from flightdeck.models import RunEvent, RunEventRequest, RunEventUsage
+from flightdeck.models import RunEvent
 from flightdeck.store import runindex
 from flightdeck.store.precedence import Place
 
@@ -35,7 +35,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2100, 1, 1, tzinfo=UTC)
 _LAST = _END - timedelta(microseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
-_to_json = RunEvent.__pydantic_serializer__.to_json
+_LAST_US = (_LAST - _EPOCH) // _MICROSECOND
 
 
 def column_us(moment: datetime) -> int:
@@ -48,13 +48,18 @@ def bound_us(moment: datetime) -> int:
     return (min(max(moment, _EPOCH), _END) - _EPOCH) // _MICROSECOND
 
 
+Values = dict[str, Any]
+"""A native event as plain values, by the names and with the defaults of ``RunEvent``, whether or not its rules on the
+rows of ``models`` were applied."""
+
+
 @dataclass(frozen=True, slots=True)
 class EventRow:
     """A validated native event, ready to be stored.
 
-    ``timestamp_us`` is its moment as columns hold it, Unix µs. ``content`` is a hash of its canonical JSON: equal for
-    events that say the same. ``line`` is its JSON line for ``runs`` without the version, which ``versioned`` puts in.
-    ``fits`` is whether its columns alone give the event back.
+    ``timestamp_us`` is its moment as columns hold it, Unix µs. ``content`` is a hash: equal for events that say the
+    same. ``line`` are its values of ``USUAL`` as JSON without the version, ``rest`` those of ``RARE``, empty where all
+    of these are. ``fits`` is whether its columns alone give the event back.
     """
 
     place: Place
@@ -63,171 +68,231 @@ class EventRow:
     type: str
     content: bytes
     line: bytes
+    rest: bytes = b""
     fits: bool = True
 
     @property
     def size(self) -> int:
-        """Bytes of the line."""
-        return len(self.line)
-
-    def versioned(self, version: int) -> bytes:
-        """The line to insert, with the version that decides between rows of one run."""
-        return b'{"version":%d,%b' % (version, self.line)
+        """Bytes of all values."""
+        return len(self.line) + len(self.rest)
 
 
 def row_of(event: RunEvent, workspace: int = 0) -> EventRow:
-    """The row of a native event.
+    """The row of a native event."""
+    return row_of_values(event.model_dump(), workspace)
+
+
+def row_of_values(values: Values, workspace: int = 0) -> EventRow:
+    """The same of an event's values, which it takes.
 
     The event is put into its canonical form: labels sorted, ``source`` native, and what JSON has no number for is the
     largest number (costs) or null (scores).
     """
-    event.source = "native"
-    if len(event.labels) > 1:
-        event.labels = dict(sorted(event.labels.items()))
-    for tool in event.usage.tools:
-        tool.cost_units = min(tool.cost_units, sys.float_info.max)
-    for score in event.scores:
-        score.value = score.value if score.value is not None and math.isfinite(score.value) else None
-    text = _to_json(event)
-    fits = _fits(event)
-    held = event if fits else RunEvent.model_validate_json(_bounded(event, text))
-    moment = column_us(event.timestamp)
-    place = Place(
-        workspace, event.agent_id, event.release_id, event.environment, moment // HOUR_US * 3600, event.run_id
-    )
-    key = runindex.key(event.run_id)
-    columns = _columns(held, place, key)
+    values["source"] = "native"
+    if len(values["labels"]) > 1:
+        values["labels"] = dict(sorted(values["labels"].items()))
+    for tool in values["usage"]["tools"]:
+        tool["cost_units"] = min(tool["cost_units"], sys.float_info.max)
+    for score in values.get("scores", ()):
+        score["value"] = score["value"] if score["value"] is not None and math.isfinite(score["value"]) else None
+    run_id = values["run_id"]
+    key = runindex.key(run_id)
+    moment = (values["timestamp"] - _EPOCH) // _MICROSECOND
+    fits = 0 <= moment <= _LAST_US and _fits(values)
+    text = b""
     if not fits:
-        columns["original"] = text.decode()
-    content = hashlib.blake2b(text, digest_size=16).digest()
-    return EventRow(place, key, moment, event.type, content, orjson.dumps(columns)[1:], fits)
+        text = RunEvent.__pydantic_serializer__.to_json(RunEvent.model_validate(values))
+        values = _bounded(values)
+        moment = min(max(moment, 0), _LAST_US)
+    place = Place(
+        workspace,
+        values["agent_id"],
+        values["release_id"],
+        values["environment"],
+        moment // HOUR_US * 3600,
+        run_id,
+    )
+    line = orjson.dumps(_usual(values, place, key, moment))[1:-1]
+    rest = _rare(values, text)
+    # Of what the columns are made of where they hold all of it: a change of the columns up to here, or of their order,
+    # would have repetitions of older events count as conflicts. Further columns go behind those that are hashed.
+    content = hashlib.blake2b(text or line + rest, digest_size=16).digest()
+    return EventRow(place, key, moment, values["type"], content, line, rest, fits)
 
 
-def _columns(event: RunEvent, place: Place, key: int) -> dict[str, Any]:
-    """The columns of ``runs`` that are not empty, by name, but for the version."""
-    metrics, usage = event.metrics, event.usage
-    model, models, tools = usage.model, usage.models, usage.tools
-    columns: dict[str, Any] = {
-        "workspace": place.workspace,
-        "agent_id": place.agent_id,
-        "release_id": place.release_id,
-        "environment": place.environment,
-        "hour": place.hour,
-        "timestamp": event.timestamp.astimezone(UTC).isoformat(),
-        "run_key": key,
-        "run_id": place.run_id,
-        "type": event.type,
-        "run_kind": event.run_kind,
-        "workspace_id": event.workspace_id,
-        "tenant_id": event.tenant_id,
-        "task_id": event.task_id,
-        "latency_ms": metrics.latency_ms,
-        "success": metrics.success,
-        "provider": model.provider,
-        "model": model.model,
-        "input_tokens": model.input_tokens,
-        "output_tokens": model.output_tokens,
-        "cached_input_tokens": model.cached_input_tokens,
-    }
-    if metrics.error_type:
-        columns["error_type"] = metrics.error_type
-    if usage.calls_without_usage:
-        columns["calls_without_usage"] = usage.calls_without_usage
-    if event.request:
-        columns |= _ids(event.request, event.run_id)
-    if models:
-        creation = [row.cache_creation_input_tokens for row in models]
-        reasoning = [row.reasoning_tokens for row in models]
-        columns |= {
-            "creation_tokens": sum(creation),
-            "reasoning_tokens": sum(reasoning),
-            "models.provider": [row.provider for row in models],
-            "models.model": [row.model for row in models],
-            "models.input_tier": [row.input_tier or 0 for row in models],
-            "models.calls": [row.calls for row in models],
-            "models.input": [row.input_tokens for row in models],
-            "models.cached": [row.cached_input_tokens for row in models],
-            "models.creation": creation,
-            "models.output": [row.output_tokens for row in models],
-            "models.reasoning": reasoning,
-            "cached_exceeds_input": any(
-                row.cached_input_tokens + row.cache_creation_input_tokens > row.input_tokens for row in models
-            ),
-        }
-    if tools:
-        columns |= {
-            "tools.name": [tool.tool_name for tool in tools],
-            "tools.invocations": [tool.invocations for tool in tools],
-            "tools.cost_units": [tool.cost_units for tool in tools],
-            "tool_invocations": sum(tool.invocations for tool in tools),
-        }
-    if event.scores:
-        columns |= {
-            "scores.name": [score.name for score in event.scores],
-            "scores.value": [score.value for score in event.scores],
-            "scores.label": [score.label for score in event.scores],
-        }
-    if event.labels:
-        columns["labels"] = event.labels
-    return columns
+def lines(rows: Iterable[tuple[EventRow, int]]) -> tuple[Sequence[str], bytes]:
+    """Columns and values to insert, in ClickHouse's ``JSONCompactEachRow``: of each row with its version.
+
+    The version is what decides between rows of one run.
+    """
+    some = list(rows)
+    if not any(row.rest for row, _ in some):
+        return USUAL, b"\n".join([b"[%d,%b]" % (version, row.line) for row, version in some])
+    data = b"\n".join([b"[%d,%b,%b]" % (version, row.line, row.rest or _NOTHING_RARE) for row, version in some])
+    return (*USUAL, *RARE), data
 
 
-def _ids(request: RunEventRequest, run_id: str) -> dict[str, Any]:
-    """The columns of a run's ids. Those of trace and span stay empty where the run's own id says them."""
-    trace_id, span_id = request.trace_id or "", request.span_id or ""
-    ids: dict[str, Any] = {"session_id": request.session_id or ""}
-    if trace_id and run_id == f"{trace_id}-{span_id}" and runindex.trace_of(run_id):
-        ids["named_by_span"] = True
-    elif trace_id or span_id:
-        ids |= {"trace_id": trace_id, "span_id": span_id}
-    return ids
+USUAL = (
+    *("version", "workspace", "agent_id", "release_id", "environment", "hour", "timestamp", "run_key", "run_id"),
+    *("type", "run_kind", "workspace_id", "tenant_id", "task_id", "session_id", "latency_ms", "success", "error_type"),
+    *("provider", "model", "input_tokens", "output_tokens", "cached_input_tokens", "calls_without_usage"),
+    *("models.provider", "models.model", "models.input_tier", "models.calls", "models.input", "models.cached"),
+    *("models.creation", "models.output", "models.reasoning", "creation_tokens", "reasoning_tokens"),
+    *("cached_exceeds_input", "tools.name", "tools.invocations", "tools.cost_units", "tool_invocations"),
+)
+"""The columns of ``runs`` that every event has."""
+
+RARE = (*("named_by_span", "trace_id", "span_id", "labels", "scores.name", "scores.value", "scores.label", "original"),)
+"""The columns that most events leave empty: they are only inserted where one of several does not."""
+
+_NOTHING_RARE = orjson.dumps((False, "", "", {}, [], [], [], ""))[1:-1]
 
 
-def _fits(event: RunEvent) -> bool:
-    """Whether its columns alone give the event back."""
-    request, metrics = event.request, event.metrics
+def _usual(values: Values, place: Place, key: int, moment: int) -> tuple[object, ...]:
+    """The values of ``USUAL`` behind the version."""
+    metrics, usage, request = values["metrics"], values["usage"], values["request"]
+    model, tools = usage["model"], usage["tools"]
+    invocations = [tool["invocations"] for tool in tools]
+    return (
+        place.workspace,
+        place.agent_id,
+        place.release_id,
+        place.environment,
+        place.hour,
+        f"{moment // 1_000_000}.{moment % 1_000_000:06}",
+        key,
+        place.run_id,
+        values["type"],
+        values["run_kind"],
+        values["workspace_id"],
+        values["tenant_id"],
+        values["task_id"],
+        (request["session_id"] or "") if request else "",
+        metrics["latency_ms"],
+        metrics["success"],
+        metrics["error_type"] or "",
+        model["provider"],
+        model["model"],
+        model["input_tokens"],
+        model["output_tokens"],
+        model["cached_input_tokens"],
+        usage["calls_without_usage"],
+        *_models_columns(usage),
+        [tool["tool_name"] for tool in tools],
+        invocations,
+        [tool["cost_units"] for tool in tools],
+        sum(invocations),
+    )
+
+
+def _models_columns(usage: Values) -> tuple[object, ...]:
+    """The values of ``models.*`` in the order of the columns, and those made of them.
+
+    As ``RunEventUsage`` has it, the rows are sorted, and where there are none they are made of ``model``.
+    """
+    models, model = usage["models"], usage["model"]
+    if not models:
+        provider, name = model["provider"], model["model"]
+        if not (name or provider):
+            return ([], [], [], [], [], [], [], [], [], 0, 0, False)
+        sent, cached = model["input_tokens"], model["cached_input_tokens"]
+        written = model["output_tokens"]
+        return ([provider], [name], [0], [1], [sent], [cached], [0], [written], [0], 0, 0, cached > sent)
+    if len(models) > 1:
+        models = sorted(models, key=lambda row: (row["provider"], row["model"], row.get("input_tier") or 0))
+    creation = [row["cache_creation_input_tokens"] for row in models]
+    reasoning = [row["reasoning_tokens"] for row in models]
+    return (
+        [row["provider"] for row in models],
+        [row["model"] for row in models],
+        [row.get("input_tier") or 0 for row in models],
+        [row["calls"] for row in models],
+        [row["input_tokens"] for row in models],
+        [row["cached_input_tokens"] for row in models],
+        creation,
+        [row["output_tokens"] for row in models],
+        reasoning,
+        sum(creation),
+        sum(reasoning),
+        any(row["cached_input_tokens"] + row["cache_creation_input_tokens"] > row["input_tokens"] for row in models),
+    )
+
+
+def _rare(values: Values, text: bytes) -> bytes:
+    """The values of ``RARE``; empty where all of them are.
+
+    Ids of trace and span are left out where the run's own id says them.
+    """
+    request, run_id, labels, scores = values["request"], values["run_id"], values["labels"], values.get("scores", ())
+    trace_id, span_id, named_by_span = "", "", False
+    if request:
+        trace_id, span_id = request["trace_id"] or "", request["span_id"] or ""
+        if trace_id and run_id == f"{trace_id}-{span_id}" and runindex.trace_of(run_id):
+            trace_id, span_id, named_by_span = "", "", True
+    if not (named_by_span or trace_id or span_id or labels or scores or text):
+        return b""
+    rare = (
+        named_by_span,
+        trace_id,
+        span_id,
+        labels,
+        [score["name"] for score in scores],
+        [score["value"] for score in scores],
+        [score["label"] for score in scores],
+        text.decode(),
+    )
+    return orjson.dumps(rare)[1:-1]
+
+
+def _fits(values: Values) -> bool:
+    """Whether its columns, but for the time, alone give the event back."""
+    request, metrics, usage = values["request"], values["metrics"], values["usage"]
     if request is not None:
-        ids = (request.session_id, request.trace_id, request.span_id)
+        ids = (request["session_id"], request["trace_id"], request["span_id"])
         if "" in ids or not any(ids):
             return False
+    latency_ms = metrics["latency_ms"]
     return (
-        (metrics.latency_ms is None or metrics.latency_ms <= MOST_LATENCY_MS)
-        and metrics.error_type != ""
-        and _EPOCH <= event.timestamp <= _LAST
-        and _usage_fits(event.usage)
+        (latency_ms is None or latency_ms <= MOST_LATENCY_MS)
+        and metrics["error_type"] != ""
+        and all((row.get("input_tier") or 0) <= _MOST_TIER for row in usage["models"])
+        and largest_count(usage) <= MOST_TOKENS
     )
 
 
-def _usage_fits(usage: RunEventUsage) -> bool:
-    if any(row.input_tier is not None and row.input_tier > _MOST_TIER for row in usage.models):
-        return False
-    return largest_count(usage) <= MOST_TOKENS
-
-
-def largest_count(usage: RunEventUsage) -> int:
+def largest_count(usage: Values) -> int:
     """The largest number of tokens, calls or invocations of an event."""
-    model = usage.model
-    counts = [model.input_tokens, model.output_tokens, model.cached_input_tokens, usage.calls_without_usage]
-    for row in usage.models:
-        counts += (row.calls, row.input_tokens, row.cached_input_tokens, row.cache_creation_input_tokens)
-        counts += (row.output_tokens, row.reasoning_tokens)
-    counts += [tool.invocations for tool in usage.tools]
+    model = usage["model"]
+    counts: list[int] = [model["input_tokens"], model["output_tokens"], model["cached_input_tokens"]]
+    counts.append(usage["calls_without_usage"])
+    for row in usage["models"]:
+        counts += (row["calls"], row["input_tokens"], row["cached_input_tokens"], row["cache_creation_input_tokens"])
+        counts += (row["output_tokens"], row["reasoning_tokens"])
+    counts += [tool["invocations"] for tool in usage["tools"]]
     return max(counts)
 
 
-def _bounded(event: RunEvent, text: bytes) -> bytes:
-    """The event's JSON with every number within its column's bound."""
-    found: dict[str, Any] = json.loads(text)  # orjson would read huge integers as floats
-    found["timestamp"] = min(max(event.timestamp, _EPOCH), _LAST).isoformat()
-    metrics, usage = found["metrics"], found["usage"]
-    if metrics["latency_ms"] is not None:
-        metrics["latency_ms"] = min(metrics["latency_ms"], MOST_LATENCY_MS)
-    usage["calls_without_usage"] = min(usage["calls_without_usage"], MOST_TOKENS)
-    for row in (usage["model"], *usage["models"], *usage["tools"]):
-        for name, value in row.items():
-            if isinstance(value, int):
-                row[name] = min(value, _MOST_TIER if name == "input_tier" else MOST_TOKENS)
-    return orjson.dumps(found)
+def _bounded(values: Values) -> Values:
+    """The event with every number within its column's bound."""
+    metrics, usage = values["metrics"], values["usage"]
+    latency_ms = metrics["latency_ms"]
+    return {
+        **values,
+        "metrics": {**metrics, "latency_ms": latency_ms if latency_ms is None else min(latency_ms, MOST_LATENCY_MS)},
+        "usage": {
+            "model": _within(usage["model"]),
+            "models": [_within(row) for row in usage["models"]],
+            "tools": [_within(row) for row in usage["tools"]],
+            "calls_without_usage": min(usage["calls_without_usage"], MOST_TOKENS),
+        },
+    }
+
+
+def _within(row: Values) -> Values:
+    return {
+        name: min(value, _MOST_TIER if name == "input_tier" else MOST_TOKENS) if isinstance(value, int) else value
+        for name, value in row.items()
+    }
 
 
 # --- back ---------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from flightdeck.store import runindex, seen
+from flightdeck.store import eventrows, runindex, seen
 from flightdeck.store.client import Engine
 from flightdeck.store.eventrows import EventRow
 from flightdeck.store.precedence import Stored, by_run, run_end_version, run_start_version, winner
@@ -79,13 +79,11 @@ def insert_events(engine: Engine, requests: Sequence[Sequence[EventRow]], *, now
             for row in rows:
                 _count(row, standing, new, counts)
             answers.append(counts)
-        versions = {
-            run: run_end_version(now_us) if row.type == "run_end" else run_start_version(now_us)
-            for run, row in new.items()
-        }
+        end, start = run_end_version(now_us), run_start_version(now_us)
+        versions = {run: end if row.type == "run_end" else start for run, row in new.items()}
         if new:
             _write(engine, [(row, versions[run]) for run, row in new.items()])
-        asked = {(row.place.workspace, row.place.run_id) for rows in requests for row in rows}
+        asked = stored and {(row.place.workspace, row.place.run_id) for rows in requests for row in rows}
         if beaten := [pair for run in asked for pair in _beaten(stored.get(run, ()), new.get(run), versions.get(run))]:
             lines = b"\n".join(runindex.take_back(beaten))
             engine.insert("run_rows", lines, fmt="JSONEachRow", settings=runindex.INSERT_SETTINGS)
@@ -100,9 +98,14 @@ def _write(engine: Engine, rows: Sequence[tuple[EventRow, int]]) -> None:
     Without the views of ``run_rows``, whose queries the engine would analyse anew for every insert. The index comes
     last: what is in there counts as stored.
     """
-    lines = b"\n".join(row.versioned(version) for row, version in rows)
-    settings = {**runindex.INSERT_SETTINGS, "optimize_on_insert": 0}  # each is of another run
-    engine.insert("runs", lines, fmt="JSONEachRow", settings=settings)
+    columns, data = eventrows.lines(rows)
+    settings = {  # seconds with a fraction, of any number of days; all runs are different
+        "date_time_input_format": "basic",
+        "max_partitions_per_insert_block": 0,
+        "optimize_on_insert": 0,
+    }
+    listed = ", ".join(f"`{name}`" for name in columns)
+    engine.insert(f"runs ({listed})", data, fmt="JSONCompactEachRow", settings=settings)
     seen.note(engine, ((row.place, row.timestamp_us) for row, _ in rows))
     entries = (runindex.entry(row.key, row.place, version, row.type, row.content) for row, version in rows)
     runindex.insert(engine, entries)
