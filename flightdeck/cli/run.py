@@ -126,7 +126,7 @@ def _check_id(environ: Mapping[str, str], release: str) -> None:
     if url := environ.get("FLIGHTDECK_URL", "").strip():
         try:
             known = Api(Remote(url)).get("/v1/releases")["releases"]
-        except (FlightDeckError, KeyError):
+        except (FlightDeckError, NotRunning):
             return  # the agent's own exporter tells of a server that is away or refuses
         if all(one["release_id"] != release for one in known):
             click.echo(
