@@ -207,7 +207,9 @@ def test_a_candidate_that_fails_more_is_a_fail_with_its_reasons_and_numbers(page
         + [reason for reason in answer["policy"]["reasons"] if not reason.startswith("verdict ")]
     )
     expect(band).to_contain_text("The policy blocks it: its limits and the verdict decide.")
-    expect(band).to_contain_text("2 of 3 hold")
+    judged = [*answer["verdict"]["metrics"], *answer["verdict"]["limits"]]
+    assert [one["status"] for one in judged].count("PASS") == 4, "cost and latency, and the limits on them"
+    expect(band).to_contain_text("4 of 6 hold")
     expect(band).to_contain_text(f"{RUNS} baseline, {RUNS} candidate")
     expect(page).to_have_title("✕ FAIL · 1.4.0 → 1.5.0 · FlightDeck")
     expect(page.get_by_role("heading", level=1)).to_contain_text("1.5.0")
@@ -238,7 +240,7 @@ def guardrail(page: Page, key: str) -> list[str]:
 def test_a_guardrail_shows_both_sides_the_change_between_its_limits_and_the_margin(page, workspace):
     answer = workspace.diff(workspace.bad)["verdict"]
     page.goto(workspace.address(workspace.bad))
-    expect(page.get_by_role("table", name="Guardrails").locator("tbody tr")).to_have_count(3)
+    expect(page.get_by_role("table", name="Guardrails and limits").locator("tbody tr")).to_have_count(6)
     values, effect, _, state = guardrail(page, "error_rate mean")
     assert values == "2.22 % → 20.00 %"
     low, high = (f"{100 * answer['metrics'][0]['effect_absolute'][side]:+.2f} points" for side in ("low", "high"))
@@ -248,6 +250,10 @@ def test_a_guardrail_shows_both_sides_the_change_between_its_limits_and_the_marg
     drawn = page.locator('[data-guardrail="error_rate mean"] svg')
     expect(drawn.locator("circle")).to_have_count(1)
     expect(drawn.locator("line")).to_have_count(5)
+    values, limit, _, state = guardrail(page, "max_error_rate")
+    assert (values, state.split()[-1]) == ("20.00 %", answer["limits"][0]["status"])
+    low, high = (f"{100 * answer['limits'][0][side]:.2f} %" for side in ("low", "high"))
+    assert limit == f"at most 10.00 % {low} to {high}"
     page.get_by_text("Show numbers").click()
     numbers = page.get_by_role("table", name="Numbers behind the guardrails")
     expect(numbers.get_by_role("row", name="Runs with a value")).to_contain_text(f"{RUNS} → {RUNS}")
@@ -265,6 +271,70 @@ def test_a_candidate_with_few_runs_is_inconclusive_and_says_what_is_missing(page
     expect(page).to_have_title("◔ INCONCLUSIVE · 1.4.0 → 1.7.0 · FlightDeck")
     assert "about 10 more runs a side" in guardrail(page, "latency_ms mean")[-1]
     assert violations(page) == []
+
+
+def test_a_limit_that_is_not_shown_to_be_held_is_that_in_the_band_the_guardrails_and_the_metrics(page, workspace):
+    limits = {limit["name"]: limit["status"] for limit in workspace.diff(workspace.young)["verdict"]["limits"]}
+    assert limits == dict.fromkeys(("max_error_rate", "max_latency_ms", "max_cost_per_run_usd"), "INCONCLUSIVE")
+    page.goto(workspace.address(workspace.young))
+    expect(verdict(page)).to_contain_text("0 of 6 hold")
+    for name, key in zip(limits, ("error_rate", "latency_ms", "cost_usd"), strict=True):
+        assert "INCONCLUSIVE" in guardrail(page, name)[-1]
+        assert metric(page, key)[-1].endswith("INCONCLUSIVE")
+        state = page.locator(f'[data-metric="{key}"] > td').last
+        assert state.evaluate("cell => cell.scrollWidth - cell.clientWidth") == 0, "the word fits its column"
+
+
+STRIPS = {"FAIL": ("bad", 6), "PASS": ("good", 6), "INCONCLUSIVE": ("young", 6), "NODATA": ("silent", 3)}
+"""Of each verdict: a candidate, and the dots on the strips of its three metrics."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("status", STRIPS)
+def test_the_strips_of_the_metrics_are_drawn_at_the_first_paint_and_in_their_whole_width(
+    page, workspace, status, scheme, tmp_path
+):
+    """No observer tells of a width before the first paint."""
+    candidate, dots = STRIPS[status]
+    page.add_init_script("window.ResizeObserver = class { observe() {} unobserve() {} disconnect() {} }")
+    page.emulate_media(color_scheme=scheme)
+    page.goto(workspace.address(getattr(workspace, candidate)))
+    expect(verdict(page).get_by_text(status, exact=True)).to_be_visible()
+    strips = page.locator("[data-metric] svg[width]").filter(has=page.locator("circle"))
+    expect(strips).to_have_count(3)
+    expect(page.locator("[data-metric] svg circle")).to_have_count(dots)
+    page.screenshot(path=tmp_path / f"{status}-{scheme}.png", full_page=True)
+    assert widths(page) == []
+
+
+def test_a_strip_is_drawn_again_when_the_window_changes_its_width(page, workspace):
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(workspace.address(workspace.bad))
+    expect(page.locator("[data-metric] svg circle")).to_have_count(6)
+    for width in (1500, 1120):
+        before = page.locator("[data-metric] svg:has(circle)").first.get_attribute("width")
+        page.set_viewport_size({"width": width, "height": 800})
+        expect(page.locator("[data-metric] svg:has(circle)").first).not_to_have_attribute("width", before)
+        assert widths(page) == []
+
+
+def widths(page: Page) -> list[str]:
+    """What is wrong with the strips: those that are not as wide as their cell."""
+    wrong: list[str] = page.eval_on_selector_all(
+        "[data-metric] svg:has(circle)",
+        "all => all.map(svg => [svg.getBoundingClientRect().width, svg.parentElement.getBoundingClientRect().width])"
+        ".filter(([own, cell]) => cell < 60 || Math.abs(own - cell) > 1).map(String)",
+    )
+    return wrong
+
+
+def test_a_version_is_not_broken_at_its_hyphen(page, workspace):
+    release = workspace.release("2026.11.24-canary-3", runs=1)
+    page.goto(workspace.address(release))
+    version = page.get_by_role("table", name="Metrics").get_by_title("2026.11.24-canary-3")
+    expect(version).to_be_visible()
+    assert version.evaluate("own => own.getClientRects().length") == 1
+    assert version.bounding_box()["height"] < 20
 
 
 def test_what_drives_a_difference_is_one_click_away_with_runs_to_look_at(page, workspace):

@@ -19,7 +19,7 @@ import { guardrailRows, sureness } from "./guardrails";
 import guardrails from "./guardrails.module.css";
 import { PairHeader, type Side } from "./pair-header";
 import { metricRows, notes, priceRows, quality, sampleRows } from "./rows";
-import { MetricTable, PairTable, Section } from "./sheet";
+import { loadStrips, MetricTable, PairTable, Section } from "./sheet";
 import { ICON } from "./status";
 import { VerdictBand } from "./verdict-band";
 
@@ -29,6 +29,10 @@ type DiffRoute = Extract<Route, { view: "diff" }>;
 
 export function DiffPage(route: DiffRoute) {
   const diff = useDiff(route);
+  // The strips' code comes while the server judges, not after.
+  useEffect(() => {
+    loadStrips().catch(() => undefined);
+  }, []);
   const releases = useReleases();
   const promoted = usePromoted();
   const policy = usePolicy();
@@ -135,6 +139,7 @@ function Answer({ diff, policy, route, versions }: AnswerProps) {
     ...(samples.candidate_runs === 0 && route.candidate !== route.baseline ? [route.candidate] : []),
   ];
   const remarks = notes(diff);
+  const judged = guardrailRows(diff);
   return (
     <>
       <VerdictBand diff={diff} />
@@ -151,9 +156,9 @@ function Answer({ diff, policy, route, versions }: AnswerProps) {
             />
           </Section>
         )}
-        {diff.verdict.metrics.length > 0 && empty.length === 0 && (
+        {judged.length > 0 && empty.length === 0 && (
           <Section title="Guardrails">
-            <GuardrailTable rows={guardrailRows(diff)} />
+            <GuardrailTable rows={judged} />
           </Section>
         )}
         {empty.length === 0 && (

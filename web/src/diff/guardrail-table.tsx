@@ -8,7 +8,7 @@ import { StatusWord } from "./status-word";
 export function GuardrailTable({ rows }: { rows: GuardrailRow[] }) {
   return (
     <>
-      <table className={classes["table"]} aria-label="Guardrails">
+      <table className={classes["table"]} aria-label="Guardrails and limits">
         <thead>
           <tr>
             <th scope="col">
@@ -36,12 +36,13 @@ export function GuardrailTable({ rows }: { rows: GuardrailRow[] }) {
                 <span className={classes["sub"]}>{row.note}</span>
               </th>
               <td className={classes["values"]}>
-                {row.baseline ?? "–"} → <b>{row.candidate ?? "–"}</b>
+                {!row.isLimit && `${row.baseline ?? "–"} → `}
+                <b>{row.candidate ?? "–"}</b>
               </td>
               <td>
-                <b>{row.effect ?? "unknown"}</b>
+                <b>{row.isLimit ? row.margin : (row.effect ?? "unknown")}</b>
                 <span className={classes["sub"]}>
-                  {row.interval}; margin {row.margin}
+                  {row.isLimit ? row.interval : `${row.interval}; margin ${row.margin}`}
                 </span>
               </td>
               <td className={classes["plot"]}>
@@ -57,7 +58,8 @@ export function GuardrailTable({ rows }: { rows: GuardrailRow[] }) {
       </table>
       <details className={classes["more"]}>
         <summary>Show numbers</summary>
-        <div className={classes["scroll"]}>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys */}
+        <section className={classes["scroll"]} tabIndex={0} aria-label="Numbers">
           <table className={classes["numbers"]} aria-label="Numbers behind the guardrails">
             <thead>
               <tr>
@@ -81,7 +83,7 @@ export function GuardrailTable({ rows }: { rows: GuardrailRow[] }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </section>
       </details>
     </>
   );

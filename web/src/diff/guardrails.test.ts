@@ -52,7 +52,63 @@ function judged(...metrics: Metric[]): Diff {
 
 const plain = (text: string | null | undefined) => text?.replaceAll("\u202f", " ").replaceAll("\u2212", "-");
 
+const LIMIT: Diff["verdict"]["limits"][number] = {
+  name: "max_error_rate",
+  metric: "error_rate",
+  unit: "share",
+  status: "INCONCLUSIVE",
+  limit: 0.06,
+  n: 1_312,
+  candidate: 0.051,
+  low: 0.04,
+  high: 0.063,
+  z: -1.5,
+  df: 8,
+  p_pass: 0.07,
+  p_fail: 0.93,
+  p_fail_adjusted: 1,
+  design_effect: 1.2,
+};
+
+describe("limits", () => {
+  const answer = diff((change) => {
+    change.verdict.metrics = [{ ...ERRORS, status: "PASS" }];
+    change.verdict.limits = [LIMIT];
+  });
+
+  it("are rows beside the guardrails, and counted with them", () => {
+    const row = guardrailRows(answer)[1];
+    expect(row).toMatchObject({ key: "max_error_rate", name: "Error rate: limit", status: "INCONCLUSIVE" });
+    expect([row?.candidate, row?.margin, row?.interval].map(plain)).toEqual([
+      "5.10 %",
+      "at most 6.00 %",
+      "4.00 % to 6.30 %",
+    ]);
+    expect(row?.drawn.estimate).toBeCloseTo(0.85);
+    expect(row?.numbers.map(([name]) => name)).toEqual(guardrailRows(answer)[0]?.numbers.map(([name]) => name));
+    expect(holding(answer)).toBe("1 of 2 hold, with the limits");
+  });
+
+  it("of 0 have no place for the candidate on an axis that ends there", () => {
+    const none = diff((change) => {
+      change.verdict.limits = [{ ...LIMIT, limit: 0 }];
+    });
+    expect(guardrailRows(none)[0]?.drawn).toEqual({ estimate: null, low: null, high: null });
+  });
+});
+
 describe("guardrails", () => {
+  it("write negative numbers without a unit with a minus sign, as all others", () => {
+    const score = guardrailRows(judged({ ...SCORE, baseline: -0.25 }))[0];
+    expect([score?.baseline, score?.effect, score?.interval, score?.margin]).toEqual([
+      "−0.250",
+      "−0.050",
+      "−0.200 to unbounded",
+      "−0.100",
+    ]);
+    expect(JSON.stringify(guardrailRows(judged({ ...SCORE, z: -1.5 }))[0]?.numbers)).toContain('"−1.50"');
+  });
+
   it("are drawn in margins, with worse on the right, whichever way is worse", () => {
     const [errors, score] = guardrailRows(judged(ERRORS, SCORE));
     expect(errors?.drawn.estimate).toBeCloseTo(1.55);

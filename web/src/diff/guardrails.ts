@@ -1,10 +1,23 @@
 /** The verdict's guardrails as rows. No rule is decided here: states, limits and runs needed are the server's. */
 
 import type { Diff } from "../api/types";
-import { count, fixed, ms, msChange, points, relative, share, usd, usdChange } from "../text/number";
+import {
+  count,
+  decimal,
+  decimalChange,
+  fixed,
+  ms,
+  msChange,
+  points,
+  relative,
+  share,
+  usd,
+  usdChange,
+} from "../text/number";
 import { ANSWER } from "./status";
 
 type Metric = Diff["verdict"]["metrics"][number];
+type Limit = Diff["verdict"]["limits"][number];
 type Needed = Metric["runs_needed"];
 
 /** An effect on an axis where 0 is no change, 1 is the margin and right is worse; null is unbounded or unknown. */
@@ -28,6 +41,8 @@ export interface GuardrailRow {
   status: Metric["status"];
   /** Of one that is not decided: how far a decision is. */
   needed: string | null;
+  /** Whether it is a limit on the candidate, which has no baseline and no change. */
+  isLimit: boolean;
   /** What is behind it, for who wants to know. */
   numbers: [string, string][];
 }
@@ -49,13 +64,55 @@ const ESTIMANDS: Record<string, string> = {
   p99: "p99",
 };
 
-const plain = (x: number) => fixed(x, 3);
-const plainChange = (x: number) => `${x > 0 ? "+" : ""}${fixed(x, 3)}`;
+const plain = (x: number) => decimal(x, 3);
+const plainChange = (x: number) => decimalChange(x, 3);
 const VALUE: Record<string, (x: number) => string> = { share, ms, USD: usd };
 const CHANGE: Record<string, (x: number) => string> = { share: points, ms: msChange, USD: usdChange };
 
 export function guardrailRows(diff: Diff): GuardrailRow[] {
-  return diff.verdict.metrics.map(rowOf);
+  return [...diff.verdict.metrics.map(rowOf), ...diff.verdict.limits.map(limitOf)];
+}
+
+const LIMITS: Record<string, [string, string]> = {
+  max_error_rate: ["Error rate", "share of runs that failed"],
+  max_latency_ms: ["Latency", "mean of a run"],
+  max_cost_per_run_usd: ["Cost", "of a run"],
+  max_unpriced_share: ["Unpriced", "share of runs without a price"],
+  max_unknown_usage_share: ["Usage unknown", "share of runs with calls without usage"],
+};
+
+/** A limit on the candidate alone: drawn from 0 to the limit. */
+function limitOf(limit: Limit): GuardrailRow {
+  const value = VALUE[limit.unit] ?? plain;
+  const some = (x: number | null) => (x === null ? null : value(x));
+  const [name, note] = LIMITS[limit.name] ?? [limit.name, ""];
+  const scaled = (x: number | null) => (x === null || limit.limit <= 0 ? null : x / limit.limit);
+  return {
+    key: limit.name,
+    name: `${name}: limit`,
+    note: `${note}, of the candidate alone`,
+    baseline: null,
+    candidate: some(limit.candidate),
+    effect: null,
+    interval: intervalWords(limit, value),
+    margin: `at most ${value(limit.limit)}`,
+    drawn: { estimate: scaled(limit.candidate), low: scaled(limit.low), high: scaled(limit.high) },
+    status: limit.status,
+    needed: null,
+    isLimit: true,
+    numbers: numberRows({
+      values: count(limit.n),
+      missing: "–",
+      raw: "–",
+      mde: "–",
+      of: limit,
+    }),
+  };
+}
+
+function intervalWords({ low, high }: { low: number | null; high: number | null }, text: (x: number) => string) {
+  if (low === null && high === null) return "range unknown";
+  return `${low === null ? "unbounded" : text(low)} to ${high === null ? "unbounded" : text(high)}`;
 }
 
 function rowOf(metric: Metric): GuardrailRow {
@@ -80,32 +137,49 @@ function rowOf(metric: Metric): GuardrailRow {
     baseline: some(metric.baseline, value),
     candidate: some(metric.candidate, value),
     effect: some(effect.estimate, change),
-    interval:
-      effect.low === null && effect.high === null
-        ? "limits unknown"
-        : `${some(effect.low, change) ?? "unbounded"} to ${some(effect.high, change) ?? "unbounded"}`,
+    interval: intervalWords(effect, change),
     margin: change(harm * margin),
     drawn: { estimate: scaled(effect.estimate), low: scaled(low), high: scaled(high) },
     status: metric.status,
     needed: metric.status === "INCONCLUSIVE" ? neededWords(metric.runs_needed) : null,
+    isLimit: false,
     numbers: numbersOf(metric, value, change),
   };
 }
 
 function numbersOf(metric: Metric, value: (x: number) => string, change: (x: number) => string): [string, string][] {
-  const p = (x: number | null) => (x === null ? "–" : x < 0.0001 ? "below .0001" : fixed(x, 4).replace(/^0/, ""));
-  const plainOr = (x: number | null, digits: number) => (x === null ? "–" : fixed(x, digits));
   const raw = metric.margin.relative === null ? metric.raw_effect_absolute : metric.raw_effect_relative;
+  return numberRows({
+    values: `${count(metric.n_baseline)} → ${count(metric.n_candidate)}`,
+    missing: `${count(metric.missing_baseline)} → ${count(metric.missing_candidate)}`,
+    raw: raw === null ? "–" : change(raw),
+    mde: metric.mde === null ? "–" : value(metric.mde),
+    of: metric,
+  });
+}
+
+interface Behind {
+  values: string;
+  missing: string;
+  raw: string;
+  mde: string;
+  of: Metric | Limit;
+}
+
+/** The same rows for guardrails and limits: they stand in one table. */
+function numberRows({ values, missing, raw, mde, of }: Behind): [string, string][] {
+  const p = (x: number | null) => (x === null ? "–" : x < 0.0001 ? "below .0001" : fixed(x, 4).replace(/^0/, ""));
+  const some = (x: number | null, digits: number) => (x === null ? "–" : decimal(x, digits));
   return [
-    ["Runs with a value", `${count(metric.n_baseline)} → ${count(metric.n_candidate)}`],
-    ["without", `${count(metric.missing_baseline)} → ${count(metric.missing_candidate)}`],
-    ["Change with the mix of tasks as it was", raw === null ? "–" : change(raw)],
-    ["p that it passes by chance", p(metric.p_pass)],
-    ["p that it fails by chance, for all guardrails", p(metric.p_fail_adjusted)],
-    ["Standard errors beyond the margin", plainOr(metric.z, 2)],
-    ["Degrees of freedom", metric.df === null ? "normal" : fixed(metric.df, 1)],
-    ["Design effect", plainOr(metric.design_effect, 2)],
-    ["Smallest harm that would show", metric.mde === null ? "–" : value(metric.mde)],
+    ["Runs with a value", values],
+    ["without", missing],
+    ["Change with the mix of tasks as it was", raw],
+    ["p that it passes by chance", p(of.p_pass)],
+    ["p that it fails by chance, for all guardrails and limits", p(of.p_fail_adjusted)],
+    ["Standard errors beyond the margin or limit", some(of.z, 2)],
+    ["Degrees of freedom", of.df === null ? (of.z === null ? "–" : "normal") : decimal(of.df, 1)],
+    ["Design effect", some(of.design_effect, 2)],
+    ["Smallest harm that would show", mde],
   ];
 }
 
@@ -144,11 +218,12 @@ export function answerWords(diff: Diff): string {
   return verdict.status === "PASS" && !policy.passed ? "Blocked by the policy" : ANSWER[verdict.status];
 }
 
-/** How many guardrails hold. */
+/** How many guardrails and limits hold. */
 export function holding(diff: Diff): string | null {
-  const all = diff.verdict.metrics.length;
-  if (all === 0) return null;
-  return `${diff.verdict.metrics.filter((metric) => metric.status === "PASS").length} of ${all} hold`;
+  const all = [...diff.verdict.metrics, ...diff.verdict.limits];
+  if (all.length === 0) return null;
+  const also = diff.verdict.limits.length > 0 ? ", with the limits" : "";
+  return `${all.filter((one) => one.status === "PASS").length} of ${all.length} hold${also}`;
 }
 
 /** Whether policy and verdict agree, and who of them decides. */

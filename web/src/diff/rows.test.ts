@@ -25,6 +25,16 @@ describe("metrics", () => {
     expect(states).toEqual(["PASS", "PASS", "FAIL"]);
   });
 
+  it("the state is the verdict's where it has a limit on it: what is not shown is no PASS", () => {
+    const answer = diff((change) => {
+      change.policy.reasons = [];
+      const own = { metric: "error_rate", unit: "share", limit: 0.02, n: 60, candidate: 0.01, low: 0, high: 0.03 };
+      const unknown = { z: null, df: null, p_pass: null, p_fail: null, p_fail_adjusted: null, design_effect: null };
+      change.verdict.limits = [{ ...own, ...unknown, name: "max_error_rate", status: "INCONCLUSIVE" }];
+    });
+    expect(metricRows(answer, POLICY).map((row) => row.state)).toEqual(["INCONCLUSIVE", "PASS", "PASS"]);
+  });
+
   it("a metric without a limit has no state", () => {
     const rows = metricRows(diff(), { ...POLICY, max_latency_ms: null });
     expect(rows[1]).toMatchObject({ limit: null, state: null, strip: { limit: null } });

@@ -50,9 +50,21 @@ const BROKEN: Record<string, string[]> = {
   cost_usd: ["candidate cost_per_run_usd ", "candidate unpriced share "],
 };
 
-/** The state of one limit: what the policy's reasons say of it, else PASS where it was held. */
+/** The verdict's limit on a metric's mean. */
+const LIMIT: Record<string, string> = {
+  error_rate: "max_error_rate",
+  latency_ms: "max_latency_ms",
+  cost_usd: "max_cost_per_run_usd",
+};
+
+/**
+ * The state of one limit: broken where the policy's reasons say so, else what the verdict says of it. Only an answer
+ * whose verdict has no limits leaves that the policy lets it through.
+ */
 export function stateOf(key: string, diff: Diff, limit: number | null | undefined, candidate: number | null) {
   if (diff.policy.reasons.some((reason) => BROKEN[key]?.some((start) => reason.startsWith(start)))) return "FAIL";
+  const judged = diff.verdict.limits.find((one) => one.name === LIMIT[key]);
+  if (judged !== undefined) return judged.status;
   if (limit === null || limit === undefined) return null;
   return candidate === null ? "NODATA" : "PASS";
 }

@@ -10,7 +10,8 @@ import classes from "./sheet.module.css";
 import { StatusWord } from "./status-word";
 
 // The plot library is the larger half of the page; the numbers do not wait for it.
-const Strip = lazy(() => import("./strip"));
+export const loadStrips = () => import("./strip");
+const Strip = lazy(loadStrips);
 
 export function Section({ title, children }: { title: string; children: ReactNode }) {
   return (
@@ -68,10 +69,10 @@ export function MetricTable({ rows, versions }: { rows: Row[]; versions: Version
             <VisuallyHidden>Metric</VisuallyHidden>
           </Cell>
           <Cell role="columnheader" className={cls("number")}>
-            <Mark of="baseline" /> Baseline <span className={classes["headVersion"]}>{versions.baseline}</span>
+            <Mark of="baseline" /> Baseline <Version of={versions.baseline} />
           </Cell>
           <Cell role="columnheader" className={cls("number")}>
-            <Mark of="candidate" /> Candidate <span className={classes["headVersion"]}>{versions.candidate}</span>
+            <Mark of="candidate" /> Candidate <Version of={versions.candidate} />
           </Cell>
           <Cell role="columnheader" className={cls("number")}>
             Change
@@ -87,7 +88,7 @@ export function MetricTable({ rows, versions }: { rows: Row[]; versions: Version
             <VisuallyHidden>Drawn on a line from 0; right is worse</VisuallyHidden>
           </Cell>
           <Cell role="columnheader" className={cls("state")}>
-            Verdict
+            Limit held
           </Cell>
         </tr>
       </thead>
@@ -105,6 +106,15 @@ function Mark({ of }: { of: "baseline" | "candidate" | "limit" }) {
   return (
     <span className={cls("mark")} data-of={of} aria-hidden="true">
       {{ baseline: "○", candidate: "●", limit: "┆" }[of]}
+    </span>
+  );
+}
+
+/** Whole on one line, however it is written; what does not fit is seen on pointing at it. */
+function Version({ of }: { of: string }) {
+  return (
+    <span className={classes["headVersion"]} title={of}>
+      {of}
     </span>
   );
 }

@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { useEffect, useRef, useState } from "react";
+import { useLayoutEffect, useRef, useState } from "react";
 import type { Strip as Values } from "./rows";
 
 const HEIGHT = 32;
@@ -12,15 +12,17 @@ export default function Strip({ baseline, candidate, limit }: Values) {
   const frame = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
 
-  useEffect(() => {
+  // Measured before the first paint; the observer, which is told only after it, sees later changes.
+  useLayoutEffect(() => {
     const element = frame.current;
     if (element === null) return;
+    setWidth(Math.round(element.getBoundingClientRect().width));
     const observer = new ResizeObserver(([entry]) => setWidth(Math.round(entry?.contentRect.width ?? 0)));
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = frame.current;
     if (element === null || width < 60) return;
     element.replaceChildren(draw({ baseline, candidate, limit }, width));

@@ -41,7 +41,7 @@ export function VerdictBand({ diff }: { diff: Diff }) {
                 {why.length > MOST_REASONS && <li>and {why.length - MOST_REASONS} more, below</li>}
               </ul>
             ) : (
-              <p>{status === "PASS" ? "Every guardrail holds." : "The server gives no reason."}</p>
+              <p>{status === "PASS" ? "Every guardrail and limit holds." : "The server gives no reason."}</p>
             )}
             <p className={classes["gate"]}>{gateWords(diff)}</p>
           </div>

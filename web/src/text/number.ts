@@ -52,6 +52,15 @@ function percentDigits(share: number): string {
   return `${negative ? "-" : ""}${whole}.${digits.slice(-2)}`;
 }
 
+/** A number without a unit. */
+export function decimal(x: number, digits: number): string {
+  return dressed(fixed(x, digits));
+}
+
+export function decimalChange(x: number, digits: number): string {
+  return signed(fixed(x, digits));
+}
+
 export function count(n: number): string {
   return dressed(String(n));
 }
