@@ -117,6 +117,35 @@ print("done", flush=True)
     assert sorted(server.tasks) == ["master", *["worker0"] * 3, *["worker1"] * 3]
 
 
+@pytest.mark.parametrize("started", ["-c", "-m"])
+def test_ctrl_c_right_after_the_first_run_leaves_the_exit_status_as_it_would_be(started, tmp_path):
+    """The exporter's thread is importing then, which makes the interpreter forget that an interrupt ended it."""
+    program = AGENT + "import os, signal\nanswer('first')\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(20)\n"
+    (tmp_path / "program.py").write_text(program)
+    with endpoint() as server:
+        env = agent_environment(server.url)
+        env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *sys.path])
+        command = [sys.executable, started, program if started == "-c" else "program"]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGINT, done.stderr
+    assert server.tasks == ["first"]
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_an_interrupt_that_a_notebook_showed_earlier_does_not_end_the_program(code):
+    program = f"""
+namespace = {{"__name__": "notebook"}}
+exec("def cell():\\n    try: raise KeyboardInterrupt\\n    except KeyboardInterrupt: return sys.exc_info()", namespace)
+namespace["sys"] = sys
+sys.last_type, sys.last_value, sys.last_traceback = namespace["cell"]()
+answer("first")
+raise SystemExit({code})
+"""
+    with endpoint() as server:
+        done = agent(program, agent_environment(server.url))
+    assert done.returncode == code, done.stderr
+
+
 def test_ten_thousand_spans_from_many_threads_are_all_counted():
     """A thousand runs of ten spans, from two hundred threads at once."""
     with endpoint() as server:

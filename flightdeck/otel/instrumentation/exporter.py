@@ -22,6 +22,7 @@ from flightdeck import addresses
 from flightdeck.otel.instrumentation.catalogue import Catalogue
 from flightdeck.otel.instrumentation.counters import Counters
 from flightdeck.otel.instrumentation.courier import Courier
+from flightdeck.otel.instrumentation.interrupts import restore_interrupt
 from flightdeck.otel.instrumentation.losses import Losses
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
 from flightdeck.otel.instrumentation.throttled import ThrottledLog, logger
@@ -175,6 +176,7 @@ class RunExporter(SpanExporter):
                 logger.warning("FlightDeck: %d run(s) wait in %s for the next start", kept, self._settings.spool_dir)
         except Exception as error:  # noqa: BLE001 - the agent must not feel our mistakes
             self._mistake(error)
+        restore_interrupt()
 
     def _mistake(self, error: Exception) -> None:
         self.counters.errors += 1
