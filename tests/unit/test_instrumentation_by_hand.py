@@ -179,6 +179,10 @@ def test_half_a_surrogate_pair_costs_neither_the_batch_nor_the_calls_of_the_run(
         assert "b%3F" in flightdeck.otel.carrier()["baggage"]
         run.identify(session_id="d\ud800")
         run.fail("e\ud800")
+        one_call(
+            provider="f\ud800", model="g\ud800", request_model="h\ud800", response_id="i\ud800", error_type="j\ud800"
+        )
+        flightdeck.otel.record_tool_call("k\ud800", call_id="l\ud800", error_type="m\ud800")
     encode_spans(program.exporter.get_finished_spans()).SerializeToString()
     (made,) = program.runs()
     assert (made.task_id, made.tenant_id, made.session_id, made.error_type) == ("a?", "b?", "d?", "e?")
@@ -430,6 +434,13 @@ def test_a_score_may_name_an_answer_instead(program, logged):
     flightdeck.otel.score("helpfulness", 1, response_id="chatcmpl-1")
     ((_, attributes),) = scored(logged)
     assert attributes["gen_ai.response.id"] == "chatcmpl-1"
+
+
+def test_a_score_may_hold_half_a_surrogate_pair(program, logged):
+    with flightdeck.otel.run():
+        flightdeck.otel.score("a\ud800", label="b\ud800", response_id="c\ud800")
+    ((_, said),) = scored(logged)
+    assert sorted(said.values()) == ["a?", "b?", "c?"]
 
 
 def test_a_thread_s_runs_are_its_own(program):

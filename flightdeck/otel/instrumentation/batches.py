@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
+from flightdeck.otel.instrumentation.encodable import EncodableSpans
 from flightdeck.otel.instrumentation.records import EVALUATION_RESULT
 from flightdeck.otel.instrumentation.settings import AgentSettings
 
@@ -43,6 +44,9 @@ class PromptSpans(BatchSpanProcessor):
     """Batches of spans, with a bounded end. Everything else is the SDK's, ``OTEL_BSP_*`` included."""
 
     allowance = _shared
+
+    def __init__(self, span_exporter: SpanExporter) -> None:
+        super().__init__(EncodableSpans(span_exporter))
 
     def shutdown(self) -> None:
         """Exports what is left, within the allowance."""

@@ -44,7 +44,7 @@ class Run:
     @guarded
     def fail(self, error_type: str) -> None:
         """Counts the run as failed, whatever its spans say; ``error_type`` is a short name, never a message."""
-        self._span.set_attributes({"flightdeck.success": False, "flightdeck.error_type": _sayable(error_type)})
+        self._span.set_attributes({"flightdeck.success": False, "flightdeck.error_type": sayable(error_type)})
 
     @guarded
     def succeed(self) -> None:
@@ -168,13 +168,13 @@ def _resolved(given: Mapping[str, Given], args: tuple[Any, ...], kwargs: Mapping
     texts = {}
     for key, value in given.items():
         try:
-            texts[key] = _sayable(value(*args, **kwargs) if callable(value) else value)
+            texts[key] = sayable(value(*args, **kwargs) if callable(value) else value)
         except Exception as error:  # noqa: BLE001 - the agent must not feel it
             own_log.warn(f"a run has no {key}: what makes it raised {error!r}")
     return texts
 
 
-def _sayable(given: object) -> str:
+def sayable(given: object) -> str:
     """As text, with ``?`` for half a surrogate pair: no exporter can send one, nor the rest of its batch."""
     return str(given).encode("utf-8", "replace").decode("utf-8")
 
@@ -187,7 +187,7 @@ def _identity(task_id: str | None, tenant_id: str | None, session_id: str | None
         SESSION_ID: session_id,
         "gen_ai.conversation.id": session_id,
     }
-    return {key: _sayable(value) for key, value in identity.items() if value}
+    return {key: sayable(value) for key, value in identity.items() if value}
 
 
 def _is_failure(error: BaseException) -> bool:

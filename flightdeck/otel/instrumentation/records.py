@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from opentelemetry import context, propagate, trace
 from opentelemetry._logs import SeverityNumber, get_logger_provider
 
-from flightdeck.otel.instrumentation.by_hand import tracer
+from flightdeck.otel.instrumentation.by_hand import sayable, tracer
 from flightdeck.otel.instrumentation.throttled import guarded, own_log
 
 if TYPE_CHECKING:
@@ -121,13 +121,13 @@ def score(name: str, value: float | None = None, *, label: str = "", run_id: str
         return
     else:
         inside = not response_id
-    attributes: dict[str, str | float] = {NAME: name}
+    attributes: dict[str, str | float] = {NAME: sayable(name)}
     if value is not None:
         attributes[VALUE] = float(value)
     if label:
-        attributes[LABEL] = label
+        attributes[LABEL] = sayable(label)
     if response_id:
-        attributes["gen_ai.response.id"] = response_id
+        attributes["gen_ai.response.id"] = sayable(response_id)
     posted = inside and current.is_recording() and bool(_exporters())
     if posted:
         current.add_event(EVALUATION_RESULT, attributes)
@@ -184,13 +184,14 @@ def _span(
     name: str, kind: trace.SpanKind, attributes: Mapping[str, str | int | None], duration_s: float, error_type: str
 ) -> None:
     ended = time.time_ns()
+    said = {key: value for key, value in attributes.items() if value is not None}
     span = tracer.start_span(
-        name,
+        sayable(name),
         kind=kind,
-        attributes={key: value for key, value in attributes.items() if value is not None},
+        attributes={key: sayable(value) if isinstance(value, str) else value for key, value in said.items()},
         start_time=ended - int(max(0.0, duration_s) * 1e9),
     )
     if error_type:
-        span.set_attribute("error.type", error_type)
+        span.set_attribute("error.type", sayable(error_type))
         span.set_status(trace.StatusCode.ERROR)
     span.end(ended)
