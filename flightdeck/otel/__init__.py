@@ -29,6 +29,9 @@ __all__ = [
     "score",
 ]
 
+EXPORTS = ("spans", "runs")
+"""What ``configure`` may export."""
+
 _HOMES = {
     "Run": "by_hand",
     "run": "by_hand",
@@ -67,7 +70,7 @@ def configure(
 
     What is left empty is taken from the environment (``FLIGHTDECK_RELEASE_ID``, ``FLIGHTDECK_URL``, every ``OTEL_*``
     variable). A TracerProvider that is already set is kept and gets a processor of ours. Call it before the client
-    libraries are used; whatever goes wrong is logged, never raised.
+    libraries are used; whatever goes wrong in it is logged, never raised.
 
     Args:
         release_id: id of the registered release this process runs; a registered ``service.version`` serves as well.
@@ -80,7 +83,12 @@ def configure(
 
     Returns:
         True if this call set things up, False if they were already or it failed.
+
+    Raises:
+        ValueError: ``export`` is none of the two: a mistake in the program, which its first start shows.
     """
+    if export not in EXPORTS:
+        raise ValueError(f"export must be {' or '.join(map(repr, EXPORTS))}, not {export!r}")
     from flightdeck.otel.instrumentation.setup import set_up  # noqa: PLC0415 - the SDK is for agents only
 
     given = {

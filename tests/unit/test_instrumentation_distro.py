@@ -6,6 +6,7 @@ import sys
 import pytest
 from opentelemetry.sdk.resources import Resource
 
+import flightdeck.otel
 from flightdeck.otel.instrumentation.defaults import DETECTORS, set_defaults
 from flightdeck.otel.instrumentation.detector import FlightDeckResourceDetector
 from flightdeck.otel.instrumentation.settings import AgentSettings
@@ -92,6 +93,11 @@ def test_an_agent_with_an_address_that_is_none_says_so_once_and_runs_on(tmp_path
         assert done.stdout == "done\n"
         (line,) = done.stderr.splitlines()
         assert "FLIGHTDECK_URL=localhost:40000 is no address; write http://host:port" in line
+
+
+def test_an_export_that_is_none_is_an_error_that_names_the_choices():
+    with pytest.raises(ValueError, match="export must be 'spans' or 'runs', not 'bogus'"):
+        flightdeck.otel.configure(export="bogus")
 
 
 def test_headers_of_the_user_win():
