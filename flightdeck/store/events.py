@@ -98,14 +98,12 @@ def _write(engine: Engine, rows: Sequence[tuple[EventRow, int]]) -> None:
     Without the views of ``run_rows``, whose queries the engine would analyse anew for every insert. The index comes
     last: what is in there counts as stored.
     """
-    columns, data = eventrows.lines(rows)
     settings = {  # seconds with a fraction, of any number of days; all runs are different
         "date_time_input_format": "basic",
         "max_partitions_per_insert_block": 0,
         "optimize_on_insert": 0,
     }
-    listed = ", ".join(f"`{name}`" for name in columns)
-    engine.insert(f"runs ({listed})", data, fmt="JSONCompactEachRow", settings=settings)
+    engine.insert("runs", eventrows.lines(rows), fmt="JSONCompactEachRowWithNames", settings=settings)
     seen.note(engine, ((row.place, row.timestamp_us) for row, _ in rows))
     entries = (runindex.entry(row.key, row.place, version, row.type, row.content) for row, version in rows)
     runindex.insert(engine, entries)

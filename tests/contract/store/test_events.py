@@ -188,8 +188,7 @@ class TestHarmless:
         insert(engine, row("a", type="run_start", timestamp=NOON - timedelta(hours=3)))
         end = row("a")
         version = run_end_version(NOON_US)
-        columns, data = lines([(end, version)])
-        engine.insert(f"runs ({', '.join(f'`{name}`' for name in columns)})", data, fmt="JSONCompactEachRow")
+        engine.insert("runs", lines([(end, version)]), fmt="JSONCompactEachRowWithNames")
         runindex.insert(engine, [runindex.entry(end.key, end.place, version, end.type, end.content)])
         assert len(listed(engine)) == 2
         assert insert(engine, end) == EventCounts(0, 1, [])
