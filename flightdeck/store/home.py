@@ -10,10 +10,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,8 +74,7 @@ class Connect:
         try:
             # Here and not at the top: a server without the embedded engine has no chdb. Its import changes the working
             # directory for a moment, so it has to happen before other threads look at relative paths.
-            with _without_arrow():
-                import chdb  # noqa: F401, PLC0415
+            import chdb  # noqa: F401, PLC0415
         except ImportError as error:
             raise Misconfigured(
                 "An embedded store needs the package chdb.",
@@ -104,22 +101,6 @@ class Connect:
             client.command("CREATE DATABASE IF NOT EXISTS {name:Identifier}", {"name": unquote(parts.path[1:])})
         finally:
             client.close()
-
-
-@contextmanager
-def _without_arrow() -> Iterator[None]:
-    """Has chdb imported as where pyarrow is not installed, which it only needs for answers that nobody asks here.
-
-    pyarrow and the numpy that it brings take 0.1 CPU-s and 20 MB.
-    """
-    if "pyarrow" in sys.modules:
-        yield
-        return
-    sys.modules["pyarrow"] = None  # type: ignore[assignment] # what has an import of it fail
-    try:
-        yield
-    finally:
-        del sys.modules["pyarrow"]
 
 
 class Hold:
