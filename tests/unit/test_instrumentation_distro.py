@@ -1,5 +1,6 @@
 """What the distribution sets where the user has not, and what it leaves alone."""
 
+import os
 import subprocess
 import sys
 
@@ -98,6 +99,28 @@ def test_an_agent_with_an_address_that_is_none_says_so_once_and_runs_on(tmp_path
 def test_an_export_that_is_none_is_an_error_that_names_the_choices():
     with pytest.raises(ValueError, match="export must be 'spans' or 'runs', not 'bogus'"):
         flightdeck.otel.configure(export="bogus")
+
+
+@pytest.mark.parametrize(
+    ("environment", "lines"),
+    [
+        ({}, 1),
+        ({"FLIGHTDECK_RELEASE_ID": "rel_0123456789ab"}, 0),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.version=1.4.0"}, 0),
+        ({"OTEL_TRACES_EXPORTER": "none"}, 0),
+    ],
+)
+def test_an_agent_that_names_no_release_is_told_so_once_when_it_starts(environment, lines):
+    program = (
+        "import flightdeck.otel as fd\nfd.configure(instrument=False)\nfd.configure(instrument=False)\nprint('on')"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("FLIGHTDECK_", "OTEL_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=clean | environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "on\n"
+    said = [line for line in done.stderr.splitlines() if "FLIGHTDECK_RELEASE_ID" in line]
+    assert len(said) == len(done.stderr.splitlines()) == lines, done.stderr
 
 
 def test_headers_of_the_user_win():

@@ -16,15 +16,18 @@ from opentelemetry import trace
 from opentelemetry.sdk._configuration import _initialize_components, _OTelSDKConfigurator
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.util.types import Attributes
 
 from flightdeck.otel.instrumentation import exporter as run_exporter
 from flightdeck.otel.instrumentation.batches import PromptLogs, PromptSpans
+from flightdeck.otel.instrumentation.defaults import TRACES
 from flightdeck.otel.instrumentation.exits import flush_at_every_end
 from flightdeck.otel.instrumentation.exporter import RunExporter
 from flightdeck.otel.instrumentation.identity import BaggageProcessor, IdentityProcessor
 from flightdeck.otel.instrumentation.processor import RunProcessor, StartsProcessor
-from flightdeck.otel.instrumentation.settings import AgentSettings
+from flightdeck.otel.instrumentation.settings import RELEASE_ID, AgentSettings
 from flightdeck.otel.instrumentation.throttled import OncePerMinute
+from flightdeck.otel.instrumentation.throttled import logger as own_logger
 
 CONFIG_FILE = "OTEL_CONFIG_FILE"
 
@@ -76,6 +79,17 @@ def complete(provider: TracerProvider, settings: AgentSettings) -> None:
         if not any(isinstance(known, OncePerMinute) for known in logger.filters):
             logger.addFilter(OncePerMinute())
     flush_at_every_end()
+    _say_without_release(carried, settings)
+
+
+def _say_without_release(resource: Attributes, settings: AgentSettings) -> None:
+    """One line where spans will name no release. Where runs are posted, the exporter tells of each that has none."""
+    named = settings.release_id or any((resource or {}).get(key) for key in (RELEASE_ID, "service.version"))
+    if not named and "otlp" in os.environ.get(TRACES, "") and not run_exporter.live:
+        own_logger.warning(
+            "FlightDeck: no release is named, and no comparison counts runs without one: set FLIGHTDECK_RELEASE_ID, or "
+            "service.version in OTEL_RESOURCE_ATTRIBUTES to the version of a registered release"
+        )
 
 
 def processor_for(span_exporter: SpanExporter) -> SpanProcessor:
