@@ -15,7 +15,7 @@ from flightdeck.cli.files import save
     "--backup", type=click.Path(dir_okay=False, path_type=Path), help="Save the ledger's database here first (SQLite)."
 )
 def doctor(backup: Path | None) -> None:
-    """Check ledger and store, without changing them; exit code 1 if something is wrong.
+    """Check ledger and store, without changing them; exit code 1 if something is wrong; a warning is not.
 
     \b
     Example:
@@ -28,7 +28,11 @@ def doctor(backup: Path | None) -> None:
         checks = flightdeck.get("/v1/doctor")["checks"]
     for check in checks:
         passed = check["passed"]
-        click.echo(f"{'ok  ' if passed else 'FAIL'}  {check['name']}: {check['detail']}", err=not passed)
+        warns = passed and check.get("warning", False)  # an older server knows none
+        word = "FAIL" if not passed else "WARN" if warns else "ok  "
+        click.echo(f"{word}  {check['name']}: {check['detail']}", err=not passed)
     if not all(check["passed"] for check in checks):
         raise click.ClickException("Doctor found one or more problems.")
-    click.echo(f"Doctor: {len(checks)} check(s), all passed.")
+    warnings = sum(check.get("warning", False) for check in checks)
+    told = f", {warnings} with a warning" if warnings else ""
+    click.echo(f"Doctor: {len(checks)} check(s), all passed{told}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from flightdeck import __version__
 from flightdeck.app import App
 from flightdeck.errors import FlightDeckError, Invalid
 from flightdeck.store import pages, schema
+from flightdeck.store.findings import unassigned_runs
 
 SHOWN_NUMBERS = 20
 SHOWN_RELEASES = 5
@@ -17,13 +19,16 @@ SHOWN_LENGTH = 100
 MOST_RELEASES = 100_000
 """Of the store that are looked up."""
 
+DAY_US = 24 * 3600 * 1_000_000
+
 
 class Check(NamedTuple):
-    """One check and what came out."""
+    """One check and what came out; a warning is of something that is sound, but seldom what somebody wants."""
 
     name: str
     passed: bool
     detail: str
+    warning: bool = False
 
 
 def counters(app: App) -> dict[str, Any]:
@@ -79,6 +84,7 @@ def checks(app: App) -> list[Check]:
         _checked("hash_chain", app, _chain),
         _checked("store", app, _store),
         *_unregistered(app),
+        *_without_release(app),
     ]
 
 
@@ -144,7 +150,7 @@ def _store(app: App) -> str:
 
 
 def _unregistered(app: App) -> list[Check]:
-    """Release ids that only events know: worth knowing, nothing wrong; no line when there are none."""
+    """Release ids that only events know: a warning; no line when there are none."""
     try:
         known = app.ledger().release_index()
         found = [each for each in pages.release_ids(app.engine(), MOST_RELEASES) if known.agent_of(each) is None]
@@ -154,5 +160,28 @@ def _unregistered(app: App) -> list[Check]:
         return []
     shown = ", ".join(repr(each[:SHOWN_LENGTH]) for each in found[:SHOWN_RELEASES])
     more = ", ..." if len(found) > SHOWN_RELEASES else ""
-    detail = f"runs of {len(found)} release id(s) that are not registered, no comparison counts them: {shown}{more}"
-    return [Check("unregistered_releases", passed=True, detail=detail)]
+    detail = (
+        f"runs of {len(found)} release id(s) that are not registered, no comparison counts them: {shown}{more}. "
+        "Register their bundles with: flightdeck release register"
+    )
+    return [Check("unregistered_releases", passed=True, detail=detail, warning=True)]
+
+
+def _without_release(app: App) -> list[Check]:
+    """Services that sent runs without a release in the last day: a warning; no line when there are none."""
+    try:
+        found = unassigned_runs(app.engine(), time.time_ns() // 1000 - DAY_US)
+    except FlightDeckError:
+        return []  # another check says so
+    if not found:
+        return []
+    shown = ", ".join(
+        f"{service[:SHOWN_LENGTH]!r}" + (f" version {version[:SHOWN_LENGTH]!r}" if version else "")
+        for service, version, _ in found[:SHOWN_RELEASES]
+    )
+    more = ", ..." if len(found) > SHOWN_RELEASES else ""
+    detail = (
+        f"{sum(runs for *_, runs in found)} run(s) of the last day name no registered release, no comparison counts "
+        f"them: {shown}{more}. Set FLIGHTDECK_RELEASE_ID where they run, or register their version"
+    )
+    return [Check("runs_without_release", passed=True, detail=detail, warning=True)]

@@ -97,3 +97,22 @@ LIMIT 10000
 def unassigned_services(engine: Engine) -> list[tuple[str, str, str]]:
     """Agent, service and version of runs that no release could be named for."""
     return [(str(agent), str(service), str(version)) for agent, service, version in engine.query(_SERVICES).rows()]
+
+
+_RECENT = """
+SELECT service_name, service_version, count() AS runs
+FROM findings FINAL
+ARRAY JOIN
+    `found.kind` AS kind, `found.service_name` AS service_name, `found.service_version` AS service_version,
+    `found.timestamp_us` AS timestamp_us
+WHERE kind = 'unassigned' AND timestamp_us >= {since:Int64}
+GROUP BY service_name, service_version
+ORDER BY runs DESC, service_name, service_version
+LIMIT 10000
+"""
+
+
+def unassigned_runs(engine: Engine, since_us: int) -> list[tuple[str, str, int]]:
+    """Service, version and number of the runs without a release since then (µs since 1970), most runs first."""
+    rows = engine.query(_RECENT, {"since": since_us}).rows()
+    return [(str(service), str(version), int(runs)) for service, version, runs in rows]

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flightdeck.app import build
 from flightdeck.cli.connection import WINDOW_HINT
+from flightdeck.otel.runs import Finding, FindingKind
+from flightdeck.settings import load
+from flightdeck.store import findings
 from tests.contract.commands import TABLE, bundle, run
 
 
@@ -133,20 +139,39 @@ def test_a_file_that_can_not_be_written_is_one_line(initialised, release, comman
 
 
 def test_doctor_counts_releases_that_only_events_know(initialised, release):
-    """An information: exit code and the other lines stay."""
+    """A warning that names the remedy: exit code and the other lines stay."""
     before = run("doctor").stdout.splitlines()
     events = [event(release, 1), event("rel_a", 1), event("rel_b", 1), event("rel_b", 2)]
     assert run("runs", "ingest", lines(initialised / "events.jsonl", events)).stdout == "Inserted 4 events\n"
     done = run("doctor")
     told = (
-        "ok    unregistered_releases: runs of 2 release id(s) that are not registered, "
-        "no comparison counts them: 'rel_a', 'rel_b'"
+        "WARN  unregistered_releases: runs of 2 release id(s) that are not registered, no comparison counts them: "
+        "'rel_a', 'rel_b'. Register their bundles with: flightdeck release register"
     )
     assert done.exit_code == 0
+    assert re.fullmatch(r"Doctor: \d+ check\(s\), all passed, 1 with a warning\.", done.stdout.splitlines()[-1])
     assert [line for line in done.stdout.splitlines()[:-1] if not line.startswith("ok    store: ")] == [
         *(line for line in before[:-1] if not line.startswith("ok    store: ")),
         told,
     ]
+
+
+def test_doctor_warns_of_services_that_sent_runs_without_a_release_in_the_last_day(initialised):
+    app = build(load(workspace=initialised))
+    try:
+        now_us = time.time_ns() // 1000
+        lost = Finding(FindingKind.UNASSIGNED, "would-be", "", "support", "local", "support", "1.4.0", now_us)
+        long_ago = replace(lost, service_name="retired", timestamp_us=now_us - 25 * 3600 * 1_000_000)
+        traces = {(0, f"{1:032x}"): [lost], (0, f"{2:032x}"): [long_ago]}
+        findings.replace(app.engine(), traces, dict.fromkeys(traces, 1))
+    finally:
+        app.close()
+    done = run("doctor")
+    assert done.exit_code == 0
+    assert (
+        "WARN  runs_without_release: 1 run(s) of the last day name no registered release, no comparison counts them: "
+        "'support' version '1.4.0'. Set FLIGHTDECK_RELEASE_ID where they run, or register their version"
+    ) in done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("command", ["list", "export"])

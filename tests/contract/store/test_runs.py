@@ -23,6 +23,7 @@ from flightdeck.store import landing, runindex, scores
 from flightdeck.store.client import Engine
 from flightdeck.store.cohort import final_settings
 from flightdeck.store.events import insert_events
+from flightdeck.store.findings import unassigned_runs
 from flightdeck.store.quality import has_runs
 from flightdeck.store.runs import (
     RunQuery,
@@ -402,6 +403,8 @@ class TestQuality:
         assert quality(engine, cohort(), agent_id="support").unassigned == 2
         assert quality(engine, cohort(), agent_id="another").unassigned == 0
         assert quality(engine, cohort(environment="staging")).unassigned == 0
+        assert unassigned_runs(engine, NOON_US) == [("support", "1.4.0", 1), ("support", "2", 1)]
+        assert unassigned_runs(engine, NOON_US + 1) == []
         replace(engine, [traced(run(1), spans=4)], now_us=NOON_US)
         assert unassigned_traces(engine, "support", "1.4.0", limit=9) == []
 
