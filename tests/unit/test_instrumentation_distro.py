@@ -108,6 +108,7 @@ def test_an_export_that_is_none_is_an_error_that_names_the_choices():
         ({"FLIGHTDECK_RELEASE_ID": "rel_0123456789ab"}, 0),
         ({"OTEL_RESOURCE_ATTRIBUTES": "service.version=1.4.0"}, 0),
         ({"OTEL_TRACES_EXPORTER": "none"}, 0),
+        ({"OTEL_SDK_DISABLED": "true"}, 0),
     ],
 )
 def test_an_agent_that_names_no_release_is_told_so_once_when_it_starts(environment, lines):

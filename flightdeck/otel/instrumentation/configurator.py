@@ -14,6 +14,7 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk._configuration import _initialize_components, _OTelSDKConfigurator
+from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.util.types import Attributes
@@ -85,7 +86,8 @@ def complete(provider: TracerProvider, settings: AgentSettings) -> None:
 def _say_without_release(resource: Attributes, settings: AgentSettings) -> None:
     """One line where spans will name no release. Where runs are posted, the exporter tells of each that has none."""
     named = settings.release_id or any((resource or {}).get(key) for key in (RELEASE_ID, "service.version"))
-    if not named and "otlp" in os.environ.get(TRACES, "") and not run_exporter.live:
+    off = os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
+    if not named and not off and "otlp" in os.environ.get(TRACES, "") and not run_exporter.live:
         own_logger.warning(
             "FlightDeck: no release is named, and no comparison counts runs without one: set FLIGHTDECK_RELEASE_ID, or "
             "service.version in OTEL_RESOURCE_ATTRIBUTES to the version of a registered release"
