@@ -24,7 +24,7 @@ from flightdeck.otel.instrumentation.courier import Courier
 from flightdeck.otel.instrumentation.losses import Losses
 from flightdeck.otel.instrumentation.reporter import Reporter
 from flightdeck.otel.instrumentation.settings import AgentSettings
-from flightdeck.otel.instrumentation.throttled import ThrottledLog
+from flightdeck.otel.instrumentation.throttled import OncePerMinute, ThrottledLog
 from flightdeck.otel.instrumentation.wire import Answer, Unreachable, http_wire
 from tests.fault.endpoint import RELEASE, agent, agent_environment, answering, endpoint, garbage
 
@@ -119,6 +119,43 @@ for _ in range(3):
 print("answer")
 raise SystemExit(7)
 """
+
+
+@pytest.mark.parametrize(("status", "remedy"), [(401, "FLIGHTDECK_LOCAL_API_TOKEN"), (404, "FLIGHTDECK_URL")])
+def test_a_refusal_over_otlp_names_the_remedy_once(status, remedy):
+    program = """
+import flightdeck.otel
+flightdeck.otel.configure(instrument=False)
+for _ in range(3):
+    with flightdeck.otel.run(): pass
+    flightdeck.otel.flush()
+"""
+    with endpoint(answering(status)) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=agent_environment(server.url, OTEL_TRACES_EXPORTER="otlp"),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert server.posts == 3
+    (line,) = done.stderr.splitlines()
+    assert str(status) in line
+    assert remedy in line
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [("UNAUTHENTICATED", "FLIGHTDECK_LOCAL_API_TOKEN"), ("UNIMPLEMENTED", "FLIGHTDECK_URL"), ("INTERNAL", None)],
+)
+def test_a_refusal_over_grpc_names_the_remedy(code, remedy):
+    text = "Failed to export %s to %s, error code: %s, error details: %s"
+    record = logging.LogRecord(
+        "sdk", logging.ERROR, "", 0, text, ("traces", "host:4317", f"StatusCode.{code}", ""), None
+    )
+    assert OncePerMinute(lambda: 0.0).filter(record)
+    assert remedy is None or remedy in record.getMessage()
+    assert ("FLIGHTDECK" in record.getMessage()) is bool(remedy)
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,24 @@ from typing import ParamSpec, TypeVar
 logger = logging.getLogger("flightdeck.otel")
 
 EVERY_S = 60.0
+
+_UNAUTHENTICATED = (
+    "the endpoint wants another token: set FLIGHTDECK_LOCAL_API_TOKEN, or the authorization header in "
+    "OTEL_EXPORTER_OTLP_HEADERS if you chose the endpoint yourself"
+)
+_ADDRESS = (
+    "nothing takes OTLP at that address: set FLIGHTDECK_URL to the server's API address, or "
+    "OTEL_EXPORTER_OTLP_ENDPOINT to the server's OTLP address"
+)
+_REMEDIES = {
+    "401": _UNAUTHENTICATED,
+    "404": _ADDRESS,
+    "405": _ADDRESS,
+    "StatusCode.UNAUTHENTICATED": _UNAUTHENTICATED,
+    "StatusCode.UNIMPLEMENTED": _ADDRESS,
+}
+_REFUSAL = re.compile(rf"Failed to export .*?code: ({'|'.join(map(re.escape, _REMEDIES))})\b")
+"""How the SDK's exporters, over HTTP and gRPC, tell of a refusal."""
 
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
@@ -39,7 +58,10 @@ class ThrottledLog:
 
 
 class OncePerMinute(logging.Filter):
-    """Lets one record a minute pass, whatever its text: for loggers that tell of every try of a dead endpoint."""
+    """Lets one record a minute pass, whatever its text: for loggers that tell of every try of a dead endpoint.
+
+    Where the SDK tells of a refusal, what helps is added.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -57,8 +79,11 @@ class OncePerMinute(logging.Filter):
             return False
         self._next_at = now + EVERY_S
         silenced, self._silenced = self._silenced, 0
-        if silenced:
-            record.msg = f"{record.getMessage()} ({silenced} more since the last line)"
+        said = record.getMessage()
+        found = _REFUSAL.search(said)
+        remedy = f". FlightDeck: {_REMEDIES[found[1]]}" if found else ""
+        if silenced or remedy:
+            record.msg = f"{said}{f' ({silenced} more since the last line)' if silenced else ''}{remedy}"
             record.args = None
         return True
 
