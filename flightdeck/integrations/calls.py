@@ -1,12 +1,9 @@
-"""Model calls as a response tells of them, and their sums."""
+"""Model calls as a response tells of them."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from flightdeck.otel.calls import INPUT_TIERS, ModelUsage
 
 UNKNOWN = "unknown"
 """The model of a response that names none; it has no price."""
@@ -23,21 +20,6 @@ class Call:
     cached: int = 0
     creation: int = 0
     reasoning: int = 0
-
-
-def summed(calls: Iterable[Call]) -> list[ModelUsage]:
-    """Sums per provider, model and input tier, sorted by them."""
-    sums: dict[tuple[str, str, int], ModelUsage] = {}
-    for call in calls:
-        key = (call.provider, call.model, bisect_left(INPUT_TIERS, call.input))
-        row = sums.setdefault(key, ModelUsage(*key))
-        row.calls += 1
-        row.input += call.input
-        row.output += call.output
-        row.cached += call.cached
-        row.creation += call.creation
-        row.reasoning += call.reasoning
-    return [sums[key] for key in sorted(sums)]
 
 
 def member(holder: object, name: str) -> object:

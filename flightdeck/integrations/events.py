@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from flightdeck.integrations.calls import Call, summed
+from flightdeck.integrations.calls import Call
 from flightdeck.models import RunEvent, RunEventMetrics, RunEventRequest, RunEventUsage
+from flightdeck.otel.calls import summed
 from flightdeck.otel.runs import usage_on_the_wire
 
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import Protocol
 
 from flightdeck.otel.kinds import CALLS
 from flightdeck.otel.layers import Call, nested, nested_layers, not_layers, side_by_side
@@ -22,6 +23,7 @@ _MOST_STAND_INS = 256
 """So many inner calls, the first ones, may take what an outer one knew."""
 
 _place = attrgetter("place")
+_key = attrgetter("provider", "model", "input_tier")
 
 
 @dataclass(slots=True)
@@ -70,7 +72,7 @@ def usages(part: Part, owner: Sequence[int], runs: int, most_models: int) -> lis
     for calls in with_usage:
         kept = _kept(calls, stand_ins) if len(calls) > 1 else calls
         counted += map(_place, kept)
-        found.append(Usage(_summed(kept, most_models), 0, any(call.exceeds for call in kept)))
+        found.append(Usage(_bounded(summed(kept), most_models), 0, any(call.exceeds for call in kept)))
     for place in unknown if leaves else not_layers(part, owner, unknown, counted):
         found[owner[place]].calls_without_usage += 1
     return found
@@ -142,7 +144,27 @@ def _give(giver: Call, takers: list[Call]) -> None:
             call.model = giver.model
 
 
-def _summed(calls: Iterable[Call], most_models: int) -> list[ModelUsage]:
+class _Tokens(Protocol):
+    """The tokens of one model call, as ``ModelUsage`` has them."""
+
+    @property
+    def provider(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def input(self) -> int: ...
+    @property
+    def cached(self) -> int: ...
+    @property
+    def creation(self) -> int: ...
+    @property
+    def output(self) -> int: ...
+    @property
+    def reasoning(self) -> int: ...
+
+
+def summed(calls: Iterable[_Tokens]) -> list[ModelUsage]:
+    """Sums per provider, model and input tier, sorted by them."""
     rows: dict[tuple[str, str, int], ModelUsage] = {}
     for call in calls:
         key = (call.provider, call.model, bisect_left(INPUT_TIERS, call.input))
@@ -155,25 +177,25 @@ def _summed(calls: Iterable[Call], most_models: int) -> list[ModelUsage]:
         row.creation += call.creation
         row.output += call.output
         row.reasoning += call.reasoning
-    if len(rows) > most_models:
-        rows = _most_called(rows, most_models)
     return [rows[key] for key in sorted(rows)] if len(rows) > 1 else list(rows.values())
 
 
-def _most_called(rows: dict[tuple[str, str, int], ModelUsage], most: int) -> dict[tuple[str, str, int], ModelUsage]:
-    """The rows with most calls, ties in order; all others as one row more."""
-    ranked = sorted(rows, key=lambda key: (-rows[key].calls, key))
-    few = {key: rows[key] for key in ranked[: most - 1]}
+def _bounded(rows: list[ModelUsage], most: int) -> list[ModelUsage]:
+    """The rows with most calls, ties in order, and all others as one row more where there are more than ``most``."""
+    if len(rows) <= most:
+        return rows
+    ranked = sorted(rows, key=lambda row: (-row.calls, _key(row)))
+    few = {_key(row): row for row in ranked[: most - 1]}
     key = ("", OTHER, 0)
     other = few.setdefault(key, ModelUsage(*key))
-    for row in (rows[key] for key in ranked[most - 1 :]):
+    for row in ranked[most - 1 :]:
         other.calls += row.calls
         other.input += row.input
         other.cached += row.cached
         other.creation += row.creation
         other.output += row.output
         other.reasoning += row.reasoning
-    return few
+    return [few[key] for key in sorted(few)]
 
 
 OTHER = "_other"
