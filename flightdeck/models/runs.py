@@ -41,6 +41,10 @@ class RunEventModelUsage(BaseModel):
     cached_input_tokens: Count = 0
 
 
+INPUT_TIERS = (128_000, 200_000, 272_000, 512_000)
+"""The input thresholds of genai-prices, in tokens of one call; a call's tier is how many of them it exceeds."""
+
+
 class RunEventModelRow(BaseModel):
     """Tokens of one model within a run: sums over its calls of one price tier.
 

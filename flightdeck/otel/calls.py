@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Protocol
 
+from flightdeck.models.runs import INPUT_TIERS
 from flightdeck.otel.kinds import CALLS
 from flightdeck.otel.layers import Call, nested, nested_layers, not_layers, side_by_side
 from flightdeck.otel.parts import Part
 
-INPUT_TIERS = (128_000, 200_000, 272_000, 512_000)
-"""The input thresholds of genai-prices, in tokens of one call; a call's tier is how many of them it exceeds."""
 _MOST_STAND_INS = 256
 """So many inner calls, the first ones, may take what an outer one knew."""
 

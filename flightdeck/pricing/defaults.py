@@ -20,11 +20,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from flightdeck.models import PricingEntry, PricingTable
+from flightdeck.models.runs import INPUT_TIERS
 from flightdeck.pricing.tariff import (
     ALWAYS_SINCE_US,
     ALWAYS_UNTIL_US,
     DAY_S,
-    INPUT_TIERS,
     PICO_PER_USD,
     PriceRow,
     UsageKey,

@@ -25,9 +25,6 @@ ALWAYS_UNTIL_US = 2**63 - 1
 DAY_S = 86_400
 """Seconds of a UTC day."""
 
-INPUT_TIERS = (128_000, 200_000, 272_000, 512_000)
-"""Input tokens of one call above which the next input tier begins (MAPPING, section 4). Tier 0 is up to the first."""
-
 
 class UsageKey(NamedTuple):
     """What a price is looked up by: the provider, model and input tier of a row of ``usage.models``."""

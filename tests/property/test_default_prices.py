@@ -11,8 +11,9 @@ from genai_prices.types import TieredPrices
 from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 
+from flightdeck.models.runs import INPUT_TIERS
 from flightdeck.pricing import defaults
-from flightdeck.pricing.tariff import INPUT_TIERS, UsageKey
+from flightdeck.pricing.tariff import UsageKey
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MODELS = [(provider.id, model.id) for provider in providers for model in provider.models]
