@@ -84,9 +84,8 @@ def insert_events(engine: Engine, requests: Sequence[Sequence[EventRow]], *, now
         if new:
             _write(engine, [(row, versions[run]) for run, row in new.items()])
         asked = stored and {(row.place.workspace, row.place.run_id) for rows in requests for row in rows}
-        if beaten := [pair for run in asked for pair in _beaten(stored.get(run, ()), new.get(run), versions.get(run))]:
-            lines = b"\n".join(runindex.take_back(beaten))
-            engine.insert("run_rows", lines, fmt="JSONEachRow", settings=runindex.INSERT_SETTINGS)
+        beaten = [pair for run in asked for pair in _beaten(stored.get(run, ()), new.get(run), versions.get(run))]
+        runindex.take_back(engine, beaten)
         if new:
             runindex.take_back_beaten(engine, (row.key for row in new.values()))
     return answers

@@ -146,16 +146,17 @@ def take_back_beaten(engine: Engine, keys: Iterable[int]) -> None:
     for rows in by_run(find(engine, keys)).values():
         best = winner(rows)
         beaten += ((row, best.version) for row in rows if best and row.live and row.place != best.place)
-    if beaten:
-        engine.insert("run_rows", b"\n".join(take_back(beaten)), fmt="JSONEachRow", settings=INSERT_SETTINGS)
+    take_back(engine, beaten)
 
 
-def take_back(rows: Collection[tuple[Stored, int]]) -> Iterator[bytes]:
-    """JSON lines for ``run_rows`` that take stored rows back, each with the version of what wins over it."""
-    return (orjson.dumps(taken_back(row, version)) for row, version in rows)
+def take_back(engine: Engine, rows: Collection[tuple[Stored, int]]) -> None:
+    """Takes stored rows back, each with the version of what wins over it."""
+    if rows:
+        lines = b"\n".join(orjson.dumps(_taken_back(row, version)) for row, version in rows)
+        engine.insert("run_rows", lines, fmt="JSONEachRow", settings=INSERT_SETTINGS)
 
 
-def taken_back(row: Stored, version: int) -> dict[str, object]:
+def _taken_back(row: Stored, version: int) -> dict[str, object]:
     """The row for ``run_rows`` that takes a stored one back; a column that is missing has its default."""
     place = row.place
     run_key = key(place.run_id)

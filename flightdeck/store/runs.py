@@ -71,9 +71,7 @@ def replace(engine: Engine, traces: Sequence[TraceAssembly], *, now_us: int) -> 
         }
         if writing.new:
             _write(engine, writing.new)
-        if writing.beaten:
-            lines = b"\n".join(runindex.take_back(writing.beaten))
-            engine.insert("run_rows", lines, fmt="JSONEachRow", settings=runindex.INSERT_SETTINGS)
+        runindex.take_back(engine, writing.beaten)
         if writing.new or writing.beaten:
             runindex.take_back_beaten(engine, keys)
         found = {(trace.workspace, trace.trace_id): trace.assembly.findings for trace in traces}

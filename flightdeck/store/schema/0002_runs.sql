@@ -1,8 +1,9 @@
 -- Runs: one row per run, whether it came as spans or as a RunEvent.
 --
--- Everything is written into `run_rows`, which keeps nothing; views carry each row into `runs`, into the narrow
--- `run_index` that answers by id, and into `releases_seen`. A row with is_deleted = 1 takes the row with the same sorting
--- key back, if its version is the higher one (store/precedence.py says which row of a run counts).
+-- A run stands in `runs`, in the narrow `run_index` that answers by id, and its release in `releases_seen`: runs and events
+-- are written straight into the three (store/runs.py, store/events.py). A row with is_deleted = 1 takes the row with the
+-- same sorting key back, if its version is the higher one (store/precedence.py says which row of a run counts); such rows
+-- go into `run_rows`, which keeps nothing, and whose views carry them on.
 CREATE TABLE IF NOT EXISTS run_rows
 (
     workspace             UInt64,
