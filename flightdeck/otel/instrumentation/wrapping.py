@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextvars import Context, copy_context
 from functools import wraps
+from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 Function = Callable[..., Any]
@@ -31,6 +32,19 @@ ScopeOf = Callable[[tuple[Any, ...], Mapping[str, Any]], Scope]
 """The scope of one call, made of its arguments."""
 
 
+class _During:
+    """A scope for the time of a ``with`` block; ``run`` calls its ends where they belong."""
+
+    def __init__(self, scope: Scope, run: Callable[..., object] = lambda ended, *said: ended(*said)) -> None:
+        self._scope, self._run = scope, run
+
+    def __enter__(self) -> None:
+        self._run(self._scope.begin)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._run(self._scope.end, error)
+
+
 def wrapped(function: Function, scope_of: ScopeOf) -> Function:
     """The same function with a scope around each call; of a generator, from its first step to its end."""
     if inspect.isasyncgenfunction(function):
@@ -45,15 +59,8 @@ def wrapped(function: Function, scope_of: ScopeOf) -> Function:
 def _plain(function: Function, scope_of: ScopeOf) -> Function:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes
-        scope = scope_of(args, kwargs)
-        scope.begin()
-        try:
+        with _During(scope_of(args, kwargs)):
             return function(*args, **kwargs)
-        except BaseException as error:
-            scope.end(error)
-            raise
-        finally:
-            scope.end(None)
 
     return call
 
@@ -61,15 +68,8 @@ def _plain(function: Function, scope_of: ScopeOf) -> Function:
 def _coroutine(function: Function, scope_of: ScopeOf) -> Function:
     @wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes
-        scope = scope_of(args, kwargs)
-        scope.begin()
-        try:
+        with _During(scope_of(args, kwargs)):
             return await function(*args, **kwargs)
-        except BaseException as error:
-            scope.end(error)
-            raise
-        finally:
-            scope.end(None)
 
     return call
 
@@ -77,15 +77,9 @@ def _coroutine(function: Function, scope_of: ScopeOf) -> Function:
 def _generator(function: Function, scope_of: ScopeOf) -> Function:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes
-        own, scope = copy_context(), scope_of(args, kwargs)
-        own.run(scope.begin)
-        try:
+        own = copy_context()
+        with _During(scope_of(args, kwargs), own.run):
             return (yield from stepped(function(*args, **kwargs), own))
-        except BaseException as error:
-            own.run(scope.end, error)
-            raise
-        finally:
-            own.run(scope.end, None)
 
     return call
 
@@ -93,29 +87,24 @@ def _generator(function: Function, scope_of: ScopeOf) -> Function:
 def _async_generator(function: Function, scope_of: ScopeOf) -> Function:
     @wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes
-        own, scope = copy_context(), scope_of(args, kwargs)
-        own.run(scope.begin)
-        generator = function(*args, **kwargs)
-        step = generator.__anext__()
-        try:
-            while True:
-                item = await Within(own, step)
-                try:
-                    sent = yield item
-                except GeneratorExit:
-                    await Within(own, generator.aclose())
-                    raise
-                except BaseException as thrown:  # noqa: BLE001 - the generator's to handle
-                    step = generator.athrow(thrown)
-                else:
-                    step = generator.asend(sent)
-        except StopAsyncIteration:
-            return
-        except BaseException as error:
-            own.run(scope.end, error)
-            raise
-        finally:
-            own.run(scope.end, None)
+        own = copy_context()
+        with _During(scope_of(args, kwargs), own.run):
+            generator = function(*args, **kwargs)
+            step = generator.__anext__()
+            try:
+                while True:
+                    item = await Within(own, step)
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        await Within(own, generator.aclose())
+                        raise
+                    except BaseException as thrown:  # noqa: BLE001 - the generator's to handle
+                        step = generator.athrow(thrown)
+                    else:
+                        step = generator.asend(sent)
+            except StopAsyncIteration:
+                return
 
     return call
 
