@@ -85,18 +85,19 @@ def test_prefork_workers_report_their_own_runs_and_end_cleanly_when_asked_to():
 import os, signal
 answer("master")
 workers = []
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # it may come before anybody waits for it
 for number in range(2):
     pid = os.fork()
     if pid == 0:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         for request in range(3):
             answer(f"worker{number}")
         print("ready", flush=True)
         while True:
             signal.pause()
     workers.append(pid)
-signal.signal(signal.SIGTERM, lambda *_: None)
-signal.pause()
+signal.sigwait({signal.SIGTERM})
 for pid in workers:
     os.kill(pid, signal.SIGTERM)
 for pid in workers:
