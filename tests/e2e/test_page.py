@@ -113,7 +113,9 @@ class Workspace:
     def put(self, path: str, body: object, method: str = "POST") -> httpx.Response:
         return self.api.request(method, path, json=body).raise_for_status()
 
-    def release(self, version: str, *, runs: int = RUNS, failed: frozenset[int] = frozenset(), output_tokens: int = 0) -> str:
+    def release(
+        self, version: str, *, runs: int = RUNS, failed: frozenset[int] = frozenset(), output_tokens: int = 0
+    ) -> str:
         artifact = {
             "metadata": {"name": "support", "version": version},
             "spec": {
