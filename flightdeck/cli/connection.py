@@ -34,6 +34,7 @@ from flightdeck.errors import (
 
 Params = Mapping[str, str | int | None]
 TIMEOUT_S = 60.0
+"""How long a server may say nothing before a request is given up."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LONGEST_SHOWN = 200
 WINDOW_HINT = "(use a number and d, h or m, like 7d)"
@@ -93,8 +94,9 @@ class NotRunning(Exception):
 class Remote:
     """A server, by HTTP. ``instance`` makes sure that it is the one that wrote the workspace's file."""
 
-    def __init__(self, url: str, instance: str = "") -> None:
+    def __init__(self, url: str, instance: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
         self.url = self._url = url.rstrip("/")
+        self._timeout_s = timeout_s
         self._headers = {INSTANCE_HEADER: instance} if instance else {}
 
     def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
@@ -115,7 +117,7 @@ class Remote:
         here = bool(self._headers) or urlsplit(self._url).hostname in LOOPBACK
         opener = request.build_opener(request.ProxyHandler({} if here else None), Stay)
         try:
-            with opener.open(sent, timeout=TIMEOUT_S) as answer:
+            with opener.open(sent, timeout=self._timeout_s) as answer:
                 return Answer(answer.status, _lower(answer.headers.items()), answer.read())
         except HTTPError as error:
             with error:
@@ -137,12 +139,13 @@ class Remote:
 
 
 @contextmanager
-def api(*, served: bool = False) -> Iterator[Api]:
+def api(*, served: bool = False, timeout_s: float = TIMEOUT_S) -> Iterator[Api]:
     """The API for one command.
 
     Args:
         served: only a server's. Who was answered by one must not open the workspace while it starts again: it could
             not then.
+        timeout_s: how long a server may say nothing before a request is given up.
 
     Raises:
         Misconfigured: no server runs and this folder is no workspace, its settings are wrong, or FLIGHTDECK_URL is.
@@ -151,14 +154,14 @@ def api(*, served: bool = False) -> Iterator[Api]:
     if url := os.environ.get("FLIGHTDECK_URL", "").strip():
         if wrong := addresses.problem(url):
             raise Misconfigured(wrong)
-        remote = Remote(url)
+        remote = Remote(url, timeout_s=timeout_s)
         try:
             yield Api(remote)
         except NotRunning as error:
             raise StoreUnavailable(f"No server answers at {url} (FLIGHTDECK_URL): {error}.") from error
         return
     home = folder.workspace()
-    running = running_server(home)
+    running = running_server(home, timeout_s=timeout_s)
     if running is not None:
         try:
             yield Api(running)
@@ -175,7 +178,7 @@ def api(*, served: bool = False) -> Iterator[Api]:
         yield Api(wire)
 
 
-def running_server(home: Path) -> Remote | None:
+def running_server(home: Path, *, timeout_s: float = TIMEOUT_S) -> Remote | None:
     """The server that serves a workspace, if one does: its file is there, its process lives, and it answers.
 
     The file may be anybody's (a cloned repository, an unpacked archive), and what it names is sent the API token.
@@ -195,7 +198,7 @@ def running_server(home: Path) -> Remote | None:
             f"{home / SERVER_FILE} names {url[:LONGEST_SHOWN]!r}, which is no address of this machine.",
             hint="Remove the file, or name the server yourself: FLIGHTDECK_URL.",
         )
-    remote = Remote(url, instance)
+    remote = Remote(url, instance, timeout_s=timeout_s)
     try:
         answer = remote.send("GET", "/health", None, {})
     except NotRunning:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from flightdeck.cli.connection import Api, api
+from flightdeck.cli.connection import TIMEOUT_S, Api, api
 from flightdeck.errors import Retryable
 from flightdeck.judge.quantities import duration, more_runs
 from flightdeck.models.verdict import RunsNeeded
@@ -23,6 +23,8 @@ PATIENCE_S = 120
 """How long a server that has answered before may be away during the wait."""
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 15.0
+LEAST_TIMEOUT_S = 10.0
+"""What a request may take however little is left of the wait: the last look is at its end."""
 CONCLUSIVE = ("PASS", "FAIL")
 
 _FAR_H = 24 * 90
@@ -35,8 +37,8 @@ Result = TypeVar("Result")
 class Connect(Protocol):
     """Opens the API for one request or a few."""
 
-    def __call__(self, *, served: bool = False) -> AbstractContextManager[Api]:
-        """With ``served`` only a server's."""
+    def __call__(self, *, served: bool, timeout_s: float) -> AbstractContextManager[Api]:
+        """With ``served`` only a server's; a request is given up after ``timeout_s`` without a word."""
 
 
 class Progress:
@@ -86,6 +88,7 @@ class Watch:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _until: float = field(init=False)
+    _slowest_s: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self._until = self.clock() + self.wait_s
@@ -112,12 +115,14 @@ class Watch:
         away_since: float | None = None
         pause = FIRST_RETRY_S
         while True:
+            asked = self.clock()
             try:
                 # Opened anew each time: a server that was started again has another address, and a workspace that is
                 # opened in this process must not be held between two looks.
-                with self.connect(served=self.served) as flightdeck:
+                with self.connect(served=self.served, timeout_s=self._timeout_s()) as flightdeck:
                     answer = ask(flightdeck)
                     self.served = flightdeck.served
+                    self._slowest_s = max(self._slowest_s, self.clock() - asked)
                     return answer
             except Retryable as error:
                 now = self.clock()
@@ -130,6 +135,12 @@ class Watch:
                 self.progress.say(f"{error} Asking again in {duration(pause)}.")
             self.sleep(pause)
             pause = min(2 * pause, self.interval_s, LONGEST_RETRY_S)
+
+    def _timeout_s(self) -> float:
+        """How long a server may say nothing: no longer than the wait, but twice as long as it has needed before."""
+        if self.wait_s == 0:
+            return TIMEOUT_S
+        return min(TIMEOUT_S, max(self._until - self.clock(), LEAST_TIMEOUT_S, 2 * self._slowest_s))
 
 
 def _waiting(answer: Answer, pause: float, left: float) -> str:

@@ -1,13 +1,16 @@
 """Waiting for a verdict: when it looks, when it stops, and how long a server may be away."""
 
 import json
+import socket
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
-from flightdeck.cli.connection import Answer, Api, Remote
-from flightdeck.cli.watch import PATIENCE_S, Watch
+from flightdeck.cli.connection import TIMEOUT_S, Answer, Api, Remote
+from flightdeck.cli.watch import LEAST_TIMEOUT_S, PATIENCE_S, Watch
 from flightdeck.errors import Invalid, StoreUnavailable
 from flightdeck.judge.quantities import more_runs
 from flightdeck.models.verdict import RunsNeeded
@@ -22,6 +25,8 @@ class Server(Remote):
         super().__init__("http://127.0.0.1:1")
         self.now = 0.0
         self.looks: list[float] = []
+        self.timeouts: list[float] = []
+        self.needs_s = 0.0
         self._script = script
 
     def send(self, *_: object) -> Answer:
@@ -29,6 +34,7 @@ class Server(Remote):
         if not status:
             raise StoreUnavailable("The server has stopped.")
         self.looks.append(self.now)
+        self.now += self.needs_s
         samples = {"baseline_runs": 10, "candidate_runs": 20}
         body = {"verdict": {"status": status, "runs_needed": NEEDED}, "samples": samples}
         return Answer(400 if status == "broken" else 200, {}, json.dumps(body).encode())
@@ -38,8 +44,9 @@ class Server(Remote):
 
     def watch(self, wait_s: int, interval_s: int = 60) -> Watch:
         @contextmanager
-        def connect(*, served: bool = False) -> Iterator[Api]:
+        def connect(*, served: bool, timeout_s: float) -> Iterator[Api]:
             del served
+            self.timeouts.append(timeout_s)
             yield Api(self)
 
         return Watch(wait_s, interval_s, connect=connect, clock=lambda: self.now, sleep=self.sleep)
@@ -96,6 +103,66 @@ def test_a_server_that_is_back_when_the_time_is_over_has_the_last_word():
 def test_two_absences_are_not_added_up():
     server = Server((0, "INCONCLUSIVE"), (30, ""), (150, "INCONCLUSIVE"), (200, ""), (330, "PASS"))
     assert status(server.watch(1800)) == "PASS"
+
+
+@contextmanager
+def silent_after(answers: int) -> Iterator[str]:
+    """The address of a server that gives so many answers, INCONCLUSIVE, and then accepts without ever answering."""
+    body = json.dumps(
+        {
+            "verdict": {"status": "INCONCLUSIVE", "runs_needed": NEEDED},
+            "samples": {"baseline_runs": 1, "candidate_runs": 2},
+        }
+    ).encode()
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with ExitStack() as held, socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            with suppress(OSError):  # shut down
+                for count in range(100):
+                    connection = held.enter_context(listener.accept()[0])
+                    connection.recv(65_536)
+                    if count < answers:
+                        connection.sendall(head + body)
+                        connection.close()
+
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            accepting.join()
+
+
+@pytest.mark.parametrize("answers", [0, 1])
+def test_a_server_that_accepts_and_never_answers_holds_a_look_no_longer_than_the_wait(monkeypatch, answers):
+    monkeypatch.setattr("flightdeck.cli.watch.LEAST_TIMEOUT_S", 0.1)
+    with silent_after(answers) as url:
+        monkeypatch.setenv("FLIGHTDECK_URL", url)
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="does not answer: timed out"):
+            status(Watch(1 + answers, 1))
+    assert time.monotonic() - began < TIMEOUT_S / 2
+
+
+def test_a_request_has_what_is_left_of_the_wait_but_time_enough_for_the_last_look():
+    server = Server((0, "INCONCLUSIVE"))
+    status(server.watch(90, 30))
+    assert server.timeouts == [TIMEOUT_S, TIMEOUT_S, 30, LEAST_TIMEOUT_S]
+
+
+def test_a_server_that_needs_long_for_a_look_has_twice_as_long_for_the_last_one():
+    server = Server((0, "INCONCLUSIVE"))
+    server.needs_s = 20
+    status(server.watch(100, 30))
+    assert server.timeouts == [TIMEOUT_S, 50, 40]
+
+
+def test_a_single_look_has_the_usual_time():
+    server = Server((0, "INCONCLUSIVE"))
+    status(server.watch(0))
+    assert server.timeouts == [TIMEOUT_S]
 
 
 @pytest.mark.parametrize("wait_s", [0, 1800])
