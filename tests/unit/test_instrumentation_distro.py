@@ -1,5 +1,6 @@
 """What the distribution sets where the user has not, and what it leaves alone."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import flightdeck.otel
 from flightdeck.otel.instrumentation.defaults import DETECTORS, set_defaults
 from flightdeck.otel.instrumentation.detector import FlightDeckResourceDetector
 from flightdeck.otel.instrumentation.settings import AgentSettings
+from flightdeck.otel.instrumentation.short import is_enough
 
 IDENTITY = {
     "FLIGHTDECK_RELEASE_ID": "rel_0123456789ab",
@@ -225,3 +227,90 @@ def test_importing_the_package_imports_no_sdk():
 
 def test_an_agent_s_start_does_not_pay_for_pydantic():
     assert "pydantic" not in modules_after("import flightdeck.otel.instrumentation.setup")
+
+
+def set_up_of(**environ: str) -> tuple[dict, set[str]]:
+    """What ``configure`` made in a fresh interpreter, and the modules that it has loaded."""
+    program = """
+import json, sys
+import flightdeck.otel
+flightdeck.otel.configure(instrument=False)
+from opentelemetry import _logs, trace
+
+def told(processor):
+    exporter = getattr(getattr(processor, "_batch_processor", None), "_exporter", None)
+    inner = getattr(exporter, "_inner", exporter)
+    said = [str(getattr(inner, name, None)) for name in ("_endpoint", "_headers", "_timeout", "_compression")]
+    return [type(each).__qualname__ for each in (processor, exporter, inner)] + said
+
+spans, logs = trace.get_tracer_provider(), _logs.get_logger_provider()
+made = {
+    "spans": [told(each) for each in spans._active_span_processor._span_processors],
+    "logs": [told(each) for each in logs._multi_log_record_processor._log_record_processors],
+    "sampler": repr(spans.sampler.get_description()),
+    "ids": type(spans.id_generator).__name__,
+    "resources": [
+        {key: value for key, value in each.resource.attributes.items() if key != "service.instance.id"}
+        for each in (spans, logs)
+    ],
+}
+print(json.dumps([made, list(sys.modules)]))
+"""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("FLIGHTDECK_", "OTEL_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=clean | environ, capture_output=True, text=True, check=True, timeout=60
+    )
+    made, modules = json.loads(done.stdout)
+    return made, set(modules)
+
+
+def test_the_short_way_makes_what_the_sdk_s_configurator_makes():
+    """A variable that it does not know of sends ``configure`` the long way; this one says what holds anyway."""
+    given = {
+        "FLIGHTDECK_URL": "http://127.0.0.1:9",
+        "FLIGHTDECK_RELEASE_ID": "rel_0123456789ab",
+        "FLIGHTDECK_LOCAL_API_TOKEN": "hush",
+        "OTEL_RESOURCE_ATTRIBUTES": "service.version=2,team=a",
+    }
+    short, loaded = set_up_of(**given)
+    configurator = "opentelemetry.sdk._configuration"
+    assert configurator not in loaded
+    long, loaded_then = set_up_of(**given, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="128")
+    assert configurator in loaded_then
+    assert short == long
+    assert any("http://127.0.0.1:9/v1/traces" in said for said in short["spans"])
+    assert any("http://127.0.0.1:9/v1/logs" in said for said in short["logs"])
+
+
+def test_a_start_that_sends_spans_imports_neither_metrics_nor_what_posts_runs():
+    loaded = set_up_of(FLIGHTDECK_URL="http://127.0.0.1:9", FLIGHTDECK_RELEASE_ID="rel_0123456789ab")[1]
+    ours = "flightdeck.otel.instrumentation"
+    assert not {"opentelemetry.sdk.metrics", f"{ours}.exporter", f"{ours}.courier", "sqlite3", "asyncio"} & loaded
+
+
+SHORT = {
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_LOGS_EXPORTER": "otlp",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    "OTEL_BSP_SCHEDULE_DELAY": "100",
+    "PATH": "/bin",
+}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"OTEL_TRACES_EXPORTER": "otlp,console"},
+        {"OTEL_TRACES_EXPORTER": "flightdeck"},
+        {"OTEL_LOGS_EXPORTER": "none"},
+        {"OTEL_METRICS_EXPORTER": "otlp"},
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+        {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"},
+        {"OTEL_TRACES_SAMPLER": "always_off"},
+        {"OTEL_CONFIG_FILE": "otel.yaml"},
+        {"OTEL_A_VARIABLE_OF_TOMORROW": "1"},
+    ],
+)
+def test_whatever_else_the_user_asks_for_is_left_to_the_sdk_s_configurator(other):
+    assert is_enough(SHORT)
+    assert not is_enough(SHORT | other)

@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry._logs import get_logger_provider
 
-from flightdeck.otel.instrumentation.exporter import live
+from flightdeck.otel.instrumentation.live import live
 from flightdeck.otel.instrumentation.throttled import guarded
 
 

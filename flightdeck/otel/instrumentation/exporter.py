@@ -23,6 +23,7 @@ from flightdeck.otel.instrumentation.catalogue import Catalogue
 from flightdeck.otel.instrumentation.counters import Counters
 from flightdeck.otel.instrumentation.courier import Courier
 from flightdeck.otel.instrumentation.interrupts import restore_interrupt
+from flightdeck.otel.instrumentation.live import live
 from flightdeck.otel.instrumentation.losses import Losses
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
 from flightdeck.otel.instrumentation.throttled import ThrottledLog, logger
@@ -33,9 +34,6 @@ from flightdeck.otel.instrumentation.worker import Worker
 if TYPE_CHECKING:
     from flightdeck.otel.instrumentation.reporter import Reporter
     from flightdeck.otel.instrumentation.spool import Spool
-
-live: weakref.WeakSet[RunExporter] = weakref.WeakSet()
-"""The exporters of this process."""
 
 
 class RunExporter(SpanExporter):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
-from flightdeck.otel.instrumentation.exporter import RunExporter
+if TYPE_CHECKING:
+    from flightdeck.otel.instrumentation.exporter import RunExporter
 
 
 class StartsProcessor(SpanProcessor):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from opentelemetry import context, propagate, trace
 from opentelemetry._logs import SeverityNumber, get_logger_provider
 
 from flightdeck.otel.instrumentation.by_hand import sayable, tracer
+from flightdeck.otel.instrumentation.live import at_work
 from flightdeck.otel.instrumentation.throttled import guarded, own_log
-
-if TYPE_CHECKING:
-    from flightdeck.otel.instrumentation.exporter import RunExporter
 
 EVALUATION_RESULT = "gen_ai.evaluation.result"
 NAME, VALUE, LABEL = (f"gen_ai.evaluation.{key}" for key in ("name", "score.value", "score.label"))
@@ -128,11 +125,11 @@ def score(name: str, value: float | None = None, *, label: str = "", run_id: str
         attributes[LABEL] = sayable(label)
     if response_id:
         attributes["gen_ai.response.id"] = sayable(response_id)
-    posted = inside and current.is_recording() and bool(_exporters())
+    posted = inside and current.is_recording() and bool(at_work())
     if posted:
         current.add_event(EVALUATION_RESULT, attributes)
     if not _logged(attributes, where) and not posted:
-        for exporter in _exporters():
+        for exporter in at_work():
             exporter.counters.scores_dropped += 1
         own_log.warn(f"score {name!r} dropped: no exporter for OTLP logs is set up")
 
@@ -151,12 +148,6 @@ def _logged(attributes: Mapping[str, str | float], where: context.Context) -> bo
         event_name=EVALUATION_RESULT,
     )
     return True
-
-
-def _exporters() -> list[RunExporter]:
-    """The run exporters at work; none where their module was never needed."""
-    module: Any = sys.modules.get("flightdeck.otel.instrumentation.exporter")
-    return [exporter for exporter in list(module.live) if not exporter.stopped] if module else []
 
 
 def carrier() -> dict[str, str]:

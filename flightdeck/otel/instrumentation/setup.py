@@ -14,11 +14,10 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from flightdeck import addresses
 from flightdeck.otel.instrumentation.batches import PromptLogs, PromptSpans, ScoresOnly
-from flightdeck.otel.instrumentation.configurator import FlightDeckConfigurator, complete, configured
 from flightdeck.otel.instrumentation.defaults import TRACES, set_defaults
-from flightdeck.otel.instrumentation.exporter import RunExporter
-from flightdeck.otel.instrumentation.processor import RunProcessor
+from flightdeck.otel.instrumentation.providers import complete, configured
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
+from flightdeck.otel.instrumentation.short import is_enough, set_up_spans
 from flightdeck.otel.instrumentation.throttled import logger
 
 _once = threading.Lock()
@@ -37,7 +36,12 @@ def set_up(given: Mapping[str, str], *, export: Literal["spans", "runs"], instru
             provider = trace.get_tracer_provider()
             if isinstance(provider, TracerProvider):
                 _join(provider, export)
+            elif is_enough(os.environ):
+                set_up_spans()
             else:
+                # The SDK's own way imports all that it could be told to use.
+                from flightdeck.otel.instrumentation.configurator import FlightDeckConfigurator  # noqa: PLC0415
+
                 FlightDeckConfigurator().configure()  # type: ignore[no-untyped-call]
             if instrument:
                 from flightdeck.otel.instrumentation.distro import load_instrumentations  # noqa: PLC0415 - costly
@@ -55,6 +59,9 @@ def _join(provider: TracerProvider, export: Literal["spans", "runs"]) -> None:
     complete(provider, settings)
     configured.set()
     if export == "runs":
+        from flightdeck.otel.instrumentation.exporter import RunExporter  # noqa: PLC0415 - not where spans are sent
+        from flightdeck.otel.instrumentation.processor import RunProcessor  # noqa: PLC0415
+
         provider.add_span_processor(RunProcessor(RunExporter(settings)))
         return
     if settings.url and addresses.problem(settings.url):
