@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from flightdeck.models import Diff, ReleaseRecord, wire_models
+from flightdeck.models import Diff, DiffCharts, ReleaseRecord, wire_models
 
 FOLDER = Path(__file__).parent / "v1"
-ANSWERS = {Diff, ReleaseRecord}
+ANSWERS = {Diff, DiffCharts, ReleaseRecord}
 
 
 def schemas() -> dict[str, str]:

@@ -113,7 +113,7 @@ def series(frame: Frame, found: Sequence[Moments | None], unit: float = 1.0) -> 
         runs[side] += cell.runs
         if one is None or one.n <= 0:
             continue
-        around = _around(one)
+        around = spread(one)
         if around is None:
             unusable += 1
             continue
@@ -130,7 +130,7 @@ def series(frame: Frame, found: Sequence[Moments | None], unit: float = 1.0) -> 
     )
 
 
-def _around(one: Moments) -> tuple[float, float] | None:
+def spread(one: Moments) -> tuple[float, float] | None:
     """Mean, and the sum of squares around it; None when they are not numbers."""
     try:
         mean = one.total / one.n

@@ -11,6 +11,16 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
+from flightdeck.models.charts import (
+    ChartBin,
+    ChartPoint,
+    ChartQuantile,
+    DiffCharts,
+    MetricDistribution,
+    MetricOverTime,
+    PolicyLine,
+    SideDistribution,
+)
 from flightdeck.models.decisions import (
     Confirmation,
     Decision,
@@ -85,12 +95,16 @@ __all__ = [
     "WEBHOOK_EVENTS",
     "Attempt",
     "CatalogTariff",
+    "ChartBin",
+    "ChartPoint",
+    "ChartQuantile",
     "Confirmation",
     "DataQuality",
     "Decision",
     "Delivery",
     "Diff",
     "DiffCatalog",
+    "DiffCharts",
     "DiffConfig",
     "DiffFilters",
     "DiffMetrics",
@@ -104,10 +118,13 @@ __all__ = [
     "Explanation",
     "Guardrail",
     "Message",
+    "MetricDistribution",
     "MetricDrivers",
+    "MetricOverTime",
     "Moment",
     "Outcome",
     "Policy",
+    "PolicyLine",
     "PolicyResult",
     "PricingCatalog",
     "PricingEntry",
@@ -139,6 +156,7 @@ __all__ = [
     "RunEventUsage",
     "RunKind",
     "RunsNeeded",
+    "SideDistribution",
     "Statistics",
     "Verdict",
     "VerdictClusters",
@@ -162,4 +180,14 @@ __all__ = [
 
 def wire_models() -> Iterable[type[BaseModel]]:
     """The models whose JSON Schema is published in ``schemas/v1/``."""
-    return (RunEvent, ReleaseArtifact, ReleaseRecord, PricingTable, PricingCatalog, Policy, DiffRequest, Diff)
+    return (
+        RunEvent,
+        ReleaseArtifact,
+        ReleaseRecord,
+        PricingTable,
+        PricingCatalog,
+        Policy,
+        DiffRequest,
+        Diff,
+        DiffCharts,
+    )

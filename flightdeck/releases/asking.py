@@ -17,6 +17,7 @@ from flightdeck.pricing.tariff import UsageKey
 from flightdeck.releases.costs import Prices
 from flightdeck.releases.evidence import Distributed, Evidence, Total
 from flightdeck.store.cells import CohortCells, Hourly, Wanted
+from flightdeck.store.charts import Charted
 from flightdeck.store.cohort import CohortQuery
 from flightdeck.store.quality import Findings
 
@@ -57,6 +58,30 @@ class Question:
                 else:
                     memory.keep(side, own)
         return answered
+
+    def charted(
+        self, price: Callable[[Sequence[Sequence[UsageKey]]], Prices], width: int
+    ) -> tuple[Prices, list[Charted]]:
+        """The runs of each side as charts show them, by the prices of a verdict, and those prices.
+
+        Args:
+            price: the tariffs for what the runs of each side used.
+            width: hours of a stretch.
+        """
+        known = self.store.memory.known(self.sides)
+        prices = price(known or self._usage_keys())
+        found = self._charted(prices, width)
+        if known and any(stretch.cost.n < stretch.runs for own in found for stretch in own.stretches):
+            used = self._usage_keys()
+            if any(set(new) - set(old) for new, old in zip(used, known, strict=True)):
+                prices = price(used)
+                found = self._charted(prices, width)
+        return prices, found
+
+    def _charted(self, prices: Prices, width: int) -> list[Charted]:
+        tariff = prices.tariffs[prices.judged]
+        found = self._each(lambda cohort: self.store.charted(cohort, tariff, width))
+        return [own[side.release_ids[0]] for side, own in zip(self.sides, found, strict=True)]
 
     def _usage_keys(self) -> list[Sequence[UsageKey]]:
         """What the runs of each side used."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flightdeck.errors import Invalid, NotFound
 from flightdeck.judge import evidence as judged
 from flightdeck.judge.gate import gate
 from flightdeck.judge.policy import Judgement, Summary, evaluate
@@ -27,12 +26,7 @@ from flightdeck.models import (
     DiffQuality,
     DiffRequest,
     DiffSamples,
-    DiffWindow,
     Policy,
-    ReleaseRecord,
-    VerdictWindow,
-    VerdictWindows,
-    Window,
 )
 from flightdeck.pricing.tariff import Tariff
 from flightdeck.releases import costs as pricing
@@ -41,9 +35,8 @@ from flightdeck.releases.asking import Answered, Question
 from flightdeck.releases.catalog import load_catalog
 from flightdeck.releases.drivers import explanation
 from flightdeck.releases.evidence import Evidence, Total, difference, rounded
-from flightdeck.releases.references import SIDES, Reference
-from flightdeck.store.cohort import CohortQuery
-from flightdeck.validation import BY_CATALOG, table_named
+from flightdeck.releases.references import Reference
+from flightdeck.releases.sides import Sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,50 +87,33 @@ def compare(
         Invalid: an unknown release, two agents, a window that is none, or a pricing table that nobody imported.
         StoreUnavailable, LedgerUnavailable: one of the two does not answer.
     """
-    records = _releases(request, ledger)
-    baseline, candidate = records
-    windows = [_window(own, request.window, now) for own in (request.baseline_window, request.candidate_window)]
-    by_catalog = request.pricing == BY_CATALOG
-    table_of = None if request.pricing is None or by_catalog else table_named(request.pricing)
-    sides = [
-        references.reference(side, record, ledger, now, table_of) for side, record in zip(SIDES, records, strict=True)
-    ]
-    environment = request.environment or options.default_environment
-    rules = policy or request.policy or ledger.policies.effective(candidate.agent_id, environment).policy
-    cohorts = [
-        CohortQuery(
-            release_ids=(record.release_id,),
-            environment=environment,
-            since=window.since,
-            until=window.until,
-            tenant_id=request.tenant_id or None,
-            task_id=request.task_id or None,
-            lag_s=rules.statistics.lag_s if rules.statistics is not None else 0,
-        )
-        for record, window in zip(records, windows, strict=True)
-    ]
-    question = Question(cohorts, candidate.agent_id, evidence, rules.statistics)
+    sides = Sides.of(request, ledger, options.default_environment, now, policy)
+    rules, environment = sides.policy, sides.environment
+    question = Question(sides.cohorts, sides.agent_id, evidence, rules.statistics)
     catalog = load_catalog(options.catalog_path)
-    answered = question.answered(lambda used: pricing.prices(sides, used, ledger, catalog, by_catalog=by_catalog))
+    answered = question.answered(
+        lambda used: pricing.prices(sides.references, used, ledger, catalog, by_catalog=sides.by_catalog)
+    )
     prices, totals = answered.prices, answered.own
     odd = answered.odd()
+    baseline, candidate = sides.records
     summary = Summary(
         baseline=totals[0].side(odd[0].calls_without_usage),
         candidate=totals[1].side(odd[1].calls_without_usage),
-        same_release=baseline.release_id == candidate.release_id and windows[0] == windows[1],
+        same_release=baseline.release_id == candidate.release_id and sides.windows[0] == sides.windows[1],
     )
     limits = evaluate(summary, rules, options.config, now)
     looks = ledger.looks.fixed(Pair(baseline.release_id, candidate.release_id, environment))
     grounds = answered.evidence(now, looks)
     verdict = judge(grounds, rules)
-    before, after = (VerdictWindow(since=each.since.isoformat(), until=each.until.isoformat()) for each in windows)
+    since, until = (moment.isoformat() for moment in (sides.windows[1].since, sides.windows[1].until))
     found = Diff(
-        window=f"{after.since}/{after.until}" if request.candidate_window else request.window or "",
-        since=after.since,
-        until=after.until,
-        windows=VerdictWindows(baseline=before, candidate=after),
+        window=f"{since}/{until}" if request.candidate_window else request.window or "",
+        since=since,
+        until=until,
+        windows=sides.told(),
         filters=DiffFilters(environment=environment, tenant_id=request.tenant_id, task_id=request.task_id),
-        pricing=_pricing(sides, answered, ledger, now),
+        pricing=_pricing(sides.references, answered, ledger, now),
         samples=_samples(summary, limits),
         metrics=_metrics(*totals),
         policy=gate(rules, limits.policy, verdict),
@@ -145,37 +121,8 @@ def compare(
         data_quality=DiffQuality(baseline=odd[0], candidate=odd[1]),
     )
     if request.explain:
-        found.explanation = explanation(cohorts, prices.tariffs[prices.judged], evidence.drivers)
+        found.explanation = explanation(sides.cohorts, prices.tariffs[prices.judged], evidence.drivers)
     return Compared(found, grounds, rules, prices.tariffs)
-
-
-def _releases(request: DiffRequest, ledger: Ledger) -> tuple[ReleaseRecord, ReleaseRecord]:
-    """Baseline and candidate, two releases of one agent."""
-    baseline = _release("baseline", request.baseline_release_id, ledger)
-    candidate = _release("candidate", request.candidate_release_id, ledger)
-    if baseline.agent_id != candidate.agent_id:
-        raise Invalid(
-            "Cross-agent diff is not allowed. "
-            f"Baseline agent_id={baseline.agent_id}, candidate agent_id={candidate.agent_id}."
-        )
-    return baseline, candidate
-
-
-def _release(side: str, release_id: str, ledger: Ledger) -> ReleaseRecord:
-    try:
-        return ledger.releases.get(release_id)
-    except NotFound as error:
-        raise Invalid(f"Unknown {side} release: {release_id}", field=f"{side}_release_id") from error
-
-
-def _window(own: DiffWindow | None, length: str | None, now: datetime) -> Window:
-    """A side's window: its own, else the one of this length that ends now."""
-    if own is not None:
-        return Window(own.since, own.until)
-    try:
-        return Window.ending(now.astimezone(UTC), length or "")
-    except ValueError as error:
-        raise Invalid(str(error), field="window") from error
 
 
 def _pricing(sides: Sequence[Reference], answered: Answered, ledger: Ledger, now: datetime) -> DiffPricing:

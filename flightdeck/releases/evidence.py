@@ -16,8 +16,9 @@ from flightdeck.judge.cells import Bin, Cell
 from flightdeck.judge.policy import Side
 from flightdeck.pricing.tariff import PICO_PER_USD, Tariff, UsageKey
 from flightdeck.releases.drivers import Drivers
-from flightdeck.store import cells, drivers, histograms, quality
+from flightdeck.store import cells, charts, drivers, histograms, quality
 from flightdeck.store.cells import CohortCells, Hourly, Wanted
+from flightdeck.store.charts import Charted
 from flightdeck.store.client import Engine
 from flightdeck.store.cohort import CohortQuery
 from flightdeck.store.quality import Findings
@@ -53,6 +54,7 @@ class Evidence:
         histogram: how a metric is distributed; asked for where the policy wants quantiles.
         findings: what assembly found that is no run; of an agent's runs without a release.
         drivers: runs by task, model, tenant and error type; asked for where somebody wants an explanation.
+        charted: runs by time, and how latency and cost are distributed; asked for where somebody wants to see them.
         memory: what usage keys were seen before.
     """
 
@@ -62,6 +64,7 @@ class Evidence:
     histogram: Histogram
     findings: Callable[[CohortQuery, str], Findings]
     drivers: Drivers
+    charted: Callable[[CohortQuery, Tariff, int], Mapping[str, Charted]]
     memory: UsageMemory = field(default_factory=UsageMemory)
 
     @classmethod
@@ -74,6 +77,7 @@ class Evidence:
             histogram=partial(histograms.histogram, engine),
             findings=partial(quality.findings, engine),
             drivers=Drivers(partial(drivers.groups, engine), partial(drivers.examples, engine)),
+            charted=partial(charts.charted, engine),
             memory=memory or UsageMemory(),
         )
 

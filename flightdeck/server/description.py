@@ -65,6 +65,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/v1/policy/test"): {"policy": POLICY, "agent": "support", "env": "production", "limit": 20},
     ("post", "/v1/events"): {"events": [EVENT]},
     ("post", "/v1/diff"): {**PAIR, "window": "7d", "environment": "production"},
+    ("post", "/v1/diff/charts"): {**PAIR, "window": "7d", "environment": "production"},
     ("post", "/v1/looks"): {**PAIR, "environment": "production", "status": "PASS", "sequential": False},
     ("post", "/v1/promote"): WISH,
     ("post", "/v1/rollback"): {**WISH, "release_id": RELEASE, "reason": "more errors since noon"},

@@ -1,4 +1,4 @@
-"""``POST /v1/diff``: two releases over a window, and what the policy says."""
+"""``POST /v1/diff``: two releases over a window, and what the policy says; ``/charts``: what their runs look like."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from flightdeck.app import App
-from flightdeck.models import Diff, DiffRequest
+from flightdeck.models import Diff, DiffCharts, DiffRequest
 from flightdeck.releases import record
+from flightdeck.releases.charts import charts
 from flightdeck.releases.diff import Options, compare
 from flightdeck.releases.evidence import Evidence
 from flightdeck.validation import unknown
@@ -33,6 +34,16 @@ def router(app: App) -> APIRouter:
             found.evidence = record.document(compared, wanted, app.settings.diff)
         found.warnings += _ignored(wanted)
         return found
+
+    @routes.post("/v1/diff/charts", response_model=DiffCharts)
+    def diff_charts(wanted: DiffRequest, request: Request) -> Any:  # noqa: ANN401 - FastAPI checks against DiffCharts
+        """The runs of the same diff's verdict over time, and how their latency and cost are distributed.
+
+        It reads the runs once and judges nothing; ``explain`` and ``include_evidence`` change nothing. Give the diff's
+        ``windows`` for the very same runs.
+        """
+        app.access.read(request.headers.get("authorization"))
+        return charts(wanted, app.ledger(), evidence(app), options(app), datetime.now(UTC))
 
     return routes
 

@@ -49,6 +49,20 @@ class Imports(BaseModel):
     imports: list[Imported]
 
 
+class TableName(BaseModel):
+    """Which table: ``provider/pricing_version`` names it where a diff is priced by another one."""
+
+    provider: str
+    pricing_version: str
+
+
+class Versions(BaseModel):
+    """The answer of ``GET /v1/pricing/versions``."""
+
+    versions: list[TableName]
+    default_version: str
+
+
 def router(app: App) -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["pricing"])
@@ -71,12 +85,12 @@ def router(app: App) -> APIRouter:
         return {"tables": [tables.get(*key).model_dump(mode="json") for key in wanted]}
 
     @routes.get("/v1/pricing/versions", dependencies=[may_read])
-    def versions() -> dict[str, Any]:
+    def versions() -> Versions:
         """Provider and version of every imported table, and the version of the default prices."""
         imported = [
-            {"provider": provider, "pricing_version": version} for provider, version in app.ledger().pricing.versions()
+            TableName(provider=name, pricing_version=version) for name, version in app.ledger().pricing.versions()
         ]
-        return {"versions": imported, "default_version": defaults.version()}
+        return Versions(versions=imported, default_version=defaults.version())
 
     @routes.get("/v1/pricing/imports", dependencies=[may_read])
     def imports(limit: Annotated[int, Query(ge=1, le=MOST_IMPORTS)] = 50) -> Imports:

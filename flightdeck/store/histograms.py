@@ -16,9 +16,15 @@ MOST_BINS = 100_000
 """Bins that are aimed at: tenants are merged until about so many are left."""
 _BINS = 150
 
+
+def bin_of(value: str) -> str:
+    """The bin of a number as SQL."""
+    return f"toInt32(floor(log(greatest({value}, 1)) / log({BIN_BASE})))"
+
+
 _HISTOGRAM = """
 SELECT
-    bare, release_id, tenant_id, toInt32(floor(log(greatest(value, 1)) / log({base}))) AS bin, count(), task_id
+    bare, release_id, tenant_id, {bin} AS bin, count(), task_id
 FROM (
     SELECT run_kind = 'llm_call' AS bare, release_id, {task} AS task_id, {tenant} AS tenant_id, {value} AS value
     FROM runs FINAL
@@ -64,7 +70,7 @@ def histogram(
         "tenant": "''" if not by_tenant else folding.PLAIN["tenant"] if tenants <= kept else folding.clusters(kept),
         "task": folding.PLAIN["task"] if divided else "''",
         "value": _VALUES[metric],
-        "base": str(BIN_BASE),
+        "bin": bin_of("value"),
         "inside": STARTED_INSIDE,
     }
     found = engine.query(folding.filled(_HISTOGRAM, cohort, names), cohort.parameters(), final_settings(engine))

@@ -83,6 +83,7 @@ def evidence(**usd: float) -> Evidence:
         histogram=unasked,
         findings=lambda *_: Findings(),
         drivers=Drivers(unasked, unasked),
+        charted=unasked,
     )
 
 

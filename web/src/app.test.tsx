@@ -15,6 +15,8 @@ const PAIR = {
   candidate: "rel_000000000003",
   window: "7d",
   environment: "production",
+  pricing: "",
+  metric: "error_rate",
 } as const;
 
 interface Asked {

@@ -2,11 +2,25 @@
 
 export type Route =
   | { view: "start" }
-  | { view: "diff"; baseline: string; candidate: string; window: string; environment: string }
+  | {
+      view: "diff";
+      baseline: string;
+      candidate: string;
+      window: string;
+      environment: string;
+      /** Empty: each release's own prices; else the table, or the catalog, that both are priced by. */
+      pricing: string;
+      /** What is shown over time. */
+      metric: TimeMetric;
+    }
   | { view: "runs"; release: string; window: string; environment: string; offset: number }
   | { view: "nowhere"; path: string };
 
 export const DEFAULT_WINDOW = "7d";
+
+export const TIME_METRICS = ["error_rate", "latency_ms", "cost_usd"] as const;
+export type TimeMetric = (typeof TIME_METRICS)[number];
+export const DEFAULT_METRIC = TIME_METRICS[0];
 
 /** What an address asks for. An empty environment leaves the choice to the server's `default_environment`. */
 export function parseRoute(hash: string): Route {
@@ -23,6 +37,8 @@ export function parseRoute(hash: string): Route {
         candidate: value("candidate"),
         window: value("window") || DEFAULT_WINDOW,
         environment: value("environment"),
+        pricing: value("pricing"),
+        metric: TIME_METRICS.find((metric) => metric === value("metric")) ?? DEFAULT_METRIC,
       };
     case "runs": {
       const offset = Number(value("offset"));
@@ -39,7 +55,7 @@ export function parseRoute(hash: string): Route {
   }
 }
 
-/** The address of a view; what is empty is left out. */
+/** The address of a view; what is empty or the default is left out. */
 export function formatRoute(route: Route): string {
   switch (route.view) {
     case "start":
@@ -50,7 +66,8 @@ export function formatRoute(route: Route): string {
       const { view, ...rest } = route;
       const values = new URLSearchParams();
       for (const [name, value] of Object.entries(rest)) {
-        if (value !== "" && value !== 0) values.set(name, String(value));
+        if (value !== "" && value !== 0 && !(name === "metric" && value === DEFAULT_METRIC))
+          values.set(name, String(value));
       }
       return `#/${view}?${values.toString()}`;
     }

@@ -4,7 +4,7 @@ import createClient from "openapi-fetch";
 import { ApiError, failureOfAnswer } from "./failure";
 import type { paths } from "./schema";
 import { token } from "./token";
-import type { Diff, Explanation, Policy } from "./types";
+import type { Charts, Diff, Explanation, Policy } from "./types";
 
 /** Where the page was served from; below a reverse proxy's path that is not the root. */
 export function serverAddress(): string {
@@ -53,29 +53,41 @@ export interface Comparison {
   candidate: string;
   window: string;
   environment: string;
+  /** Empty: each release's own prices. */
+  pricing: string;
 }
 
-export function fetchDiff(of: Comparison, signal: AbortSignal): Promise<Diff> {
-  const body = {
+function bodyOf(of: Comparison) {
+  return {
     baseline_release_id: of.baseline,
     candidate_release_id: of.candidate,
     window: of.window,
     environment: of.environment || null,
+    ...(of.pricing === "" ? {} : { pricing: of.pricing }),
   };
-  return dataOf(client.POST("/v1/diff", { body, signal })) as Promise<Diff>;
+}
+
+export function fetchDiff(of: Comparison, signal: AbortSignal): Promise<Diff> {
+  return dataOf(client.POST("/v1/diff", { body: bodyOf(of), signal })) as Promise<Diff>;
 }
 
 /** What moved the metrics between two releases. */
 export async function fetchExplanation(of: Comparison, signal: AbortSignal): Promise<Explanation> {
-  const body = {
-    baseline_release_id: of.baseline,
-    candidate_release_id: of.candidate,
-    window: of.window,
-    environment: of.environment || null,
-    explain: true,
-  };
+  const body = { ...bodyOf(of), explain: true };
   const answer = (await dataOf(client.POST("/v1/diff", { body, signal }))) as Diff;
   return (answer.explanation ?? { metrics: [] }) as Explanation;
+}
+
+/** What the runs of a diff look like: the same runs, by its windows. */
+export function fetchCharts(of: Comparison, windows: Diff["windows"], signal: AbortSignal): Promise<Charts> {
+  const { baseline, candidate } = windows;
+  const body = { ...bodyOf(of), baseline_window: baseline, candidate_window: candidate };
+  return dataOf(client.POST("/v1/diff/charts", { body, signal })) as Promise<Charts>;
+}
+
+/** The price tables of the workspace, and the version of the default prices. */
+export function fetchPriceTables(signal: AbortSignal) {
+  return dataOf(client.GET("/v1/pricing/versions", { signal }));
 }
 
 export function fetchPolicy(signal: AbortSignal): Promise<Policy> {

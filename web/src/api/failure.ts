@@ -7,6 +7,8 @@ export type Failure =
   | { kind: "gone" }
   | { kind: "unknown-release"; release: string; message: string }
   | { kind: "window"; message: string }
+  /** The prices that were asked for, or that a release refers to, are not there. */
+  | { kind: "prices"; message: string }
   /** Anything else the server will not do with this input. */
   | { kind: "refused"; status: number; message: string }
   /** The server can't do it now. */
@@ -43,6 +45,9 @@ export function failureOfAnswer(response: Response, body: unknown, tokenSent: bo
     const release = /^Unknown (?:baseline |candidate )?release:\s*(\S+)/.exec(message);
     if (release !== null) return { kind: "unknown-release", release: release[1] ?? "", message };
     if (/^Invalid window/.test(message)) return { kind: "window", message };
+    if (/^(Missing pricing table|The catalog can't price|pricing .* names no table)/.test(message)) {
+      return { kind: "prices", message };
+    }
     return { kind: "refused", status, message: message || `The server answered ${status}.` };
   }
   return { kind: "broken", status, message: message.slice(0, 500), requestId: headers.get("X-Request-Id") };

@@ -3,15 +3,18 @@
 import { QueryClient, useQuery } from "@tanstack/react-query";
 import {
   type Comparison,
+  fetchCharts,
   fetchDiff,
   fetchExplanation,
   fetchPolicy,
+  fetchPriceTables,
   fetchPromoted,
   fetchReleases,
   fetchRuns,
   type RunsWanted,
 } from "./client";
 import { failureOf } from "./failure";
+import type { Diff } from "./types";
 
 const AGAIN_MS = 5_000;
 
@@ -34,9 +37,14 @@ export function makeQueryClient(): QueryClient {
   });
 }
 
+/** All that tells one comparison from another. */
+function namesOf(of: Comparison): string[] {
+  return [of.baseline, of.candidate, of.window, of.environment, of.pricing];
+}
+
 export function useDiff(of: Comparison) {
   return useQuery({
-    queryKey: ["diff", of.baseline, of.candidate, of.window, of.environment],
+    queryKey: ["diff", ...namesOf(of)],
     queryFn: ({ signal }) => fetchDiff(of, signal),
     enabled: of.baseline !== "" && of.candidate !== "",
   });
@@ -45,10 +53,22 @@ export function useDiff(of: Comparison) {
 /** What moved; asked for once somebody wants to know. */
 export function useExplanation(of: Comparison, isWanted: boolean) {
   return useQuery({
-    queryKey: ["explanation", of.baseline, of.candidate, of.window, of.environment],
+    queryKey: ["explanation", ...namesOf(of)],
     queryFn: ({ signal }) => fetchExplanation(of, signal),
     enabled: isWanted,
   });
+}
+
+/** The charts of an answer; judged again, they are asked for again. */
+export function useCharts(of: Comparison, diff: Diff) {
+  return useQuery({
+    queryKey: ["charts", ...namesOf(of), diff.policy.evaluated_at],
+    queryFn: ({ signal }) => fetchCharts(of, diff.windows, signal),
+  });
+}
+
+export function usePriceTables() {
+  return useQuery({ queryKey: ["prices"], queryFn: ({ signal }) => fetchPriceTables(signal) });
 }
 
 export function usePolicy() {

@@ -459,6 +459,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/diff/charts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Diff Charts
+         * @description The runs of the same diff's verdict over time, and how their latency and cost are distributed.
+         *
+         *     It reads the runs once and judges nothing; ``explain`` and ``include_evidence`` change nothing. Give the diff's
+         *     ``windows`` for the very same runs.
+         */
+        post: operations["diff_charts_v1_diff_charts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/looks": {
         parameters: {
             query?: never;
@@ -920,6 +943,67 @@ export interface components {
             reasons?: string[] | null;
         };
         /**
+         * ChartBin
+         * @description How many runs of each release have a value in ``[low, high)``.
+         */
+        ChartBin: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Baseline */
+            baseline: number;
+            /** Candidate */
+            candidate: number;
+        };
+        /**
+         * ChartPoint
+         * @description The runs of one release that started in one stretch of time, and their mean (of errors: the share that failed).
+         *
+         *     Stretches without a run with a value are left out.
+         */
+        ChartPoint: {
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
+            /**
+             * N
+             * @description Runs with a value.
+             */
+            n: number;
+            /** Value */
+            value: number;
+            /**
+             * Low
+             * @description The limits, each wrong with probability ``alpha``: Wilson's of a share, Student's t of a mean. Null with a single
+             *     run.
+             */
+            low: number | null;
+            /** High */
+            high: number | null;
+        };
+        /**
+         * ChartQuantile
+         * @description A quantile of one release's runs, read from bins 2 % wide; null without a run.
+         *
+         *     A limit is null where too few runs lie beyond it: above p99 from some 300 runs on.
+         */
+        ChartQuantile: {
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "p50" | "p95" | "p99";
+            /** Value */
+            value: number | null;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+        };
+        /**
          * Confirmation
          * @description The body of ``POST /v1/promote/confirm``.
          */
@@ -1074,6 +1158,30 @@ export interface components {
             delta_cost_per_run_usd?: number | null;
             /** Warnings */
             warnings?: string[];
+        };
+        /**
+         * DiffCharts
+         * @description The answer of ``POST /v1/diff/charts``: what a verdict's runs look like.
+         *
+         *     Limits are of these runs, each for itself; where a tenant's runs hang together, those of the verdict are wider.
+         */
+        DiffCharts: {
+            windows: components["schemas"]["VerdictWindows"];
+            filters: components["schemas"]["DiffFilters"];
+            /**
+             * Width H
+             * @description UTC hours in a stretch of time: 1, more for windows beyond 200 hours.
+             */
+            width_h: number;
+            /**
+             * Alpha
+             * @description The chance that a limit is wrong: the policy's.
+             */
+            alpha: number;
+            /** Over Time */
+            over_time: components["schemas"]["MetricOverTime"][];
+            /** Distributions */
+            distributions: components["schemas"]["MetricDistribution"][];
         };
         /**
          * DiffConfig
@@ -1566,6 +1674,24 @@ export interface components {
             fixed_looks: number;
         };
         /**
+         * MetricDistribution
+         * @description How latency_ms (ms) or cost_usd (USD) is distributed over runs.
+         */
+        MetricDistribution: {
+            /** Metric */
+            metric: string;
+            /** Unit */
+            unit: string;
+            /**
+             * Bins
+             * @description The same for both releases, ascending, of equal width on a logarithmic axis; before them, where there are such,
+             *     one from 0 for runs without any cost or duration.
+             */
+            bins: components["schemas"]["ChartBin"][];
+            baseline: components["schemas"]["SideDistribution"];
+            candidate: components["schemas"]["SideDistribution"];
+        };
+        /**
          * MetricDrivers
          * @description What moved one metric, without standardisation: error_rate (share), latency_ms (ms), cost_usd (USD).
          */
@@ -1588,6 +1714,21 @@ export interface components {
              * @description The largest of each kind, by absolute contribution. A kind of which there is a single one is left out.
              */
             drivers?: components["schemas"]["Driver"][];
+        };
+        /**
+         * MetricOverTime
+         * @description One metric: error_rate (share), latency_ms (ms) or cost_usd (USD, both releases by the same prices).
+         */
+        MetricOverTime: {
+            /** Metric */
+            metric: string;
+            /** Unit */
+            unit: string;
+            line: components["schemas"]["PolicyLine"] | null;
+            /** Baseline */
+            baseline: components["schemas"]["ChartPoint"][];
+            /** Candidate */
+            candidate: components["schemas"]["ChartPoint"][];
         };
         /**
          * Outcome
@@ -1669,6 +1810,20 @@ export interface components {
              */
             require_high_diff_confidence?: boolean;
             statistics?: components["schemas"]["Statistics"] | null;
+        };
+        /**
+         * PolicyLine
+         * @description What the policy holds a metric's mean against.
+         */
+        PolicyLine: {
+            /**
+             * Kind
+             * @description limit: the policy's on the candidate alone · margin: as far above the baseline's mean as the guardrail allows.
+             * @enum {string}
+             */
+            kind: "limit" | "margin";
+            /** Value */
+            value: number;
         };
         /**
          * PolicyResult
@@ -2420,6 +2575,24 @@ export interface components {
             standard_secret?: string | null;
         };
         /**
+         * SideDistribution
+         * @description One release's part in a distribution.
+         */
+        SideDistribution: {
+            /**
+             * N
+             * @description Runs with a value.
+             */
+            n: number;
+            /**
+             * Missing
+             * @description Runs without: no latency, or no price.
+             */
+            missing: number;
+            /** Quantiles */
+            quantiles: components["schemas"]["ChartQuantile"][];
+        };
+        /**
          * Statistics
          * @description How the judge decides. Absent from a policy: the verdict of these defaults is advice, 1.3's limits decide.
          */
@@ -2557,6 +2730,16 @@ export interface components {
             events: string[];
             /** Description */
             description?: string | null;
+        };
+        /**
+         * TableName
+         * @description Which table: ``provider/pricing_version`` names it where a diff is priced by another one.
+         */
+        TableName: {
+            /** Provider */
+            provider: string;
+            /** Pricing Version */
+            pricing_version: string;
         };
         /**
          * Trials
@@ -2882,6 +3065,16 @@ export interface components {
             matches: boolean;
             registered: components["schemas"]["Hashes"];
             found: components["schemas"]["Hashes"];
+        };
+        /**
+         * Versions
+         * @description The answer of ``GET /v1/pricing/versions``.
+         */
+        Versions: {
+            /** Versions */
+            versions: components["schemas"]["TableName"][];
+            /** Default Version */
+            default_version: string;
         };
     };
     responses: never;
@@ -3319,9 +3512,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": components["schemas"]["Versions"];
                 };
             };
         };
@@ -3771,6 +3962,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Diff"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    diff_charts_v1_diff_charts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "baseline_release_id": "rel_0123456789ab",
+                 *       "candidate_release_id": "rel_ba9876543210",
+                 *       "window": "7d",
+                 *       "environment": "production"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DiffRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffCharts"];
                 };
             };
             /** @description Validation Error */

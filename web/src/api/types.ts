@@ -12,6 +12,8 @@ type Sometimes = "warnings" | "explanation" | "evidence";
 
 export type Diff = Whole<Omit<Schemas["Diff"], Sometimes>> & Pick<Schemas["Diff"], Sometimes>;
 export type Explanation = Whole<Schemas["Explanation"]>;
+export type Charts = Whole<Schemas["DiffCharts"]>;
+export type PriceTable = Schemas["TableName"];
 export type Policy = Schemas["Policy"];
 export type DataQuality = Schemas["DataQuality"];
 export type Status = Diff["verdict"]["status"];

@@ -41,6 +41,7 @@ export function Details({ diff, route, versions }: DetailsProps) {
             route.window,
             "--env",
             environment,
+            ...(route.pricing === "" ? [] : ["--pricing", route.pricing]),
           )}
         />
       </div>

@@ -2,7 +2,7 @@
 
 import { useEffect } from "react";
 import { failureOf } from "../api/failure";
-import { useDiff, usePolicy, usePromoted, useReleases } from "../api/queries";
+import { useDiff, usePolicy, usePriceTables, usePromoted, useReleases } from "../api/queries";
 import type { Diff, Policy } from "../api/types";
 import type { Route } from "../route";
 import shell from "../shell/shell.module.css";
@@ -11,6 +11,7 @@ import { FailureNotice, Notice, Steps } from "../states/notice";
 import { remedyForEmpty } from "../states/remedies";
 import { SignIn } from "../states/sign-in";
 import { second } from "../text/moment";
+import { ChartSections } from "./charts";
 import { Details } from "./details";
 import classes from "./diff-page.module.css";
 import { Drivers } from "./drivers";
@@ -18,8 +19,9 @@ import { GuardrailTable } from "./guardrail-table";
 import { guardrailRows, sureness } from "./guardrails";
 import guardrails from "./guardrails.module.css";
 import { PairHeader, type Side } from "./pair-header";
+import { priceChoices } from "./prices";
 import { metricRows, notes, priceRows, quality, sampleRows } from "./rows";
-import { loadStrips, MetricTable, PairTable, Section } from "./sheet";
+import { loadPlots, MetricTable, PairTable, Section } from "./sheet";
 import { ICON } from "./status";
 import { VerdictBand } from "./verdict-band";
 
@@ -29,13 +31,14 @@ type DiffRoute = Extract<Route, { view: "diff" }>;
 
 export function DiffPage(route: DiffRoute) {
   const diff = useDiff(route);
-  // The strips' code comes while the server judges, not after.
+  // The plots' code comes while the server judges, not after.
   useEffect(() => {
-    loadStrips().catch(() => undefined);
+    loadPlots().catch(() => undefined);
   }, []);
   const releases = useReleases();
   const promoted = usePromoted();
   const policy = usePolicy();
+  const tables = usePriceTables();
 
   const failure = diff.error === null ? null : failureOf(diff.error);
   const environment = route.environment || diff.data?.filters.environment || "";
@@ -98,6 +101,7 @@ export function DiffPage(route: DiffRoute) {
           candidate={candidate}
           environment={environment}
           environments={[...new Set(known.map((release) => release.environment))].sort().slice(0, 50)}
+          prices={priceChoices(tables.data, diff.data, route.pricing)}
           judgeAgain={again}
           isJudging={diff.isFetching}
         />
@@ -142,7 +146,7 @@ function Answer({ diff, policy, route, versions }: AnswerProps) {
   const judged = guardrailRows(diff);
   return (
     <>
-      <VerdictBand diff={diff} />
+      <VerdictBand diff={diff} pricing={route.pricing} />
       <div className={shell["wide"]}>
         {empty.length > 0 && (
           <Section title="No runs">
@@ -165,6 +169,9 @@ function Answer({ diff, policy, route, versions }: AnswerProps) {
           <Section title="What drives it">
             <Drivers of={route} key={diff.policy.evaluated_at} />
           </Section>
+        )}
+        {samples.baseline_runs + samples.candidate_runs > 0 && (
+          <ChartSections diff={diff} route={route} versions={versions} />
         )}
         <Section title="Metrics">
           <MetricTable rows={metricRows(diff, policy)} versions={versions} />

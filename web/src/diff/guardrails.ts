@@ -66,7 +66,7 @@ const ESTIMANDS: Record<string, string> = {
 
 const plain = (x: number) => decimal(x, 3);
 const plainChange = (x: number) => decimalChange(x, 3);
-const VALUE: Record<string, (x: number) => string> = { share, ms, USD: usd };
+export const VALUE: Record<string, (x: number) => string> = { share, ms, USD: usd };
 const CHANGE: Record<string, (x: number) => string> = { share: points, ms: msChange, USD: usdChange };
 
 export function guardrailRows(diff: Diff): GuardrailRow[] {
@@ -110,7 +110,7 @@ function limitOf(limit: Limit): GuardrailRow {
   };
 }
 
-function intervalWords({ low, high }: { low: number | null; high: number | null }, text: (x: number) => string) {
+export function intervalWords({ low, high }: { low: number | null; high: number | null }, text: (x: number) => string) {
   if (low === null && high === null) return "range unknown";
   return `${low === null ? "unbounded" : text(low)} to ${high === null ? "unbounded" : text(high)}`;
 }

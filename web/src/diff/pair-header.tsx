@@ -1,4 +1,4 @@
-import { Autocomplete, Button } from "@mantine/core";
+import { Autocomplete, Button, NativeSelect } from "@mantine/core";
 import { type KeyboardEvent, useEffect, useState } from "react";
 import type { Release } from "../api/types";
 import { go, type Route } from "../route";
@@ -70,12 +70,14 @@ interface PairHeaderProps {
   /** The environment the server chose where the address names none. */
   environment: string;
   environments: string[];
+  /** What both sides may be priced by. */
+  prices: [string, string][];
   judgeAgain: () => void;
   isJudging: boolean;
 }
 
 export function PairHeader(props: PairHeaderProps) {
-  const { route, baseline, candidate, environment, environments, judgeAgain, isJudging } = props;
+  const { route, baseline, candidate, environment, environments, prices, judgeAgain, isJudging } = props;
   const [copy, outcome] = useCopy();
   const agent = candidate.release?.agent_id ?? baseline.release?.agent_id;
   return (
@@ -104,6 +106,14 @@ export function PairHeader(props: PairHeaderProps) {
           value={route.environment || environment}
           options={environments}
           commit={(chosen) => go({ ...route, environment: chosen })}
+        />
+        <NativeSelect
+          size="xs"
+          w={208}
+          label="Re-price"
+          value={route.pricing}
+          data={prices.map(([value, label]) => ({ value, label }))}
+          onChange={(event) => go({ ...route, pricing: event.currentTarget.value })}
         />
         <Button size="xs" variant="default" onClick={judgeAgain} loading={isJudging}>
           Judge again

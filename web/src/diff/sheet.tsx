@@ -10,8 +10,8 @@ import classes from "./sheet.module.css";
 import { StatusWord } from "./status-word";
 
 // The plot library is the larger half of the page; the numbers do not wait for it.
-export const loadStrips = () => import("./strip");
-const Strip = lazy(loadStrips);
+export const loadPlots = () => import("./plots");
+const Strip = lazy(() => loadPlots().then((plots) => ({ default: plots.Strip })));
 
 export function Section({ title, children }: { title: string; children: ReactNode }) {
   return (

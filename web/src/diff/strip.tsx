@@ -1,34 +1,17 @@
 import * as Plot from "@observablehq/plot";
-import { useLayoutEffect, useRef, useState } from "react";
+import { useCallback } from "react";
+import { Drawing } from "./drawing";
 import type { Strip as Values } from "./rows";
 
 const HEIGHT = 32;
 
-/**
- * Both sides and the limit on one axis that starts at 0: right is worse for every metric. The numbers stand beside it,
- * so screen readers skip it.
- */
+/** Both sides and the limit on one axis that starts at 0: right is worse for every metric. */
 export default function Strip({ baseline, candidate, limit }: Values) {
-  const frame = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(0);
-
-  // Measured before the first paint; the observer, which is told only after it, sees later changes.
-  useLayoutEffect(() => {
-    const element = frame.current;
-    if (element === null) return;
-    setWidth(Math.round(element.getBoundingClientRect().width));
-    const observer = new ResizeObserver(([entry]) => setWidth(Math.round(entry?.contentRect.width ?? 0)));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-
-  useLayoutEffect(() => {
-    const element = frame.current;
-    if (element === null || width < 60) return;
-    element.replaceChildren(draw({ baseline, candidate, limit }, width));
-  }, [baseline, candidate, limit, width]);
-
-  return <div ref={frame} aria-hidden="true" style={{ height: HEIGHT, minWidth: 0 }} />;
+  const drawn = useCallback(
+    (width: number) => draw({ baseline, candidate, limit }, width),
+    [baseline, candidate, limit],
+  );
+  return <Drawing height={HEIGHT} draw={drawn} />;
 }
 
 function draw({ baseline, candidate, limit }: Values, width: number): Element {

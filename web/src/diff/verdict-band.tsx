@@ -11,7 +11,7 @@ import classes from "./verdict-band.module.css";
 const MOST_REASONS = 5;
 
 /** Roll forward or not, why, and on how much evidence: readable from across the room. */
-export function VerdictBand({ diff }: { diff: Diff }) {
+export function VerdictBand({ diff, pricing }: { diff: Diff; pricing: string }) {
   const { status } = diff.verdict;
   const { samples, filters } = diff;
   const why = reasons(diff);
@@ -68,6 +68,12 @@ export function VerdictBand({ diff }: { diff: Diff }) {
               <dt>Limited to</dt>
               <dd>{limits.join(", ")}</dd>
             </div>
+            {pricing !== "" && (
+              <div>
+                <dt>Re-priced</dt>
+                <dd>by {pricing}; promotions are judged by own prices</dd>
+              </div>
+            )}
             <div>
               <dt>Judged</dt>
               <dd>{second(diff.policy.evaluated_at)}</dd>

@@ -1,7 +1,8 @@
-import { useMantineColorScheme, VisuallyHidden } from "@mantine/core";
+import { useMantineColorScheme } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
 import { forgetToken, onTokenChange, token } from "../api/token";
+import { Choice } from "./choice";
 import classes from "./shell.module.css";
 
 const THEMES = [
@@ -13,21 +14,7 @@ const THEMES = [
 function ThemeSwitch() {
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   return (
-    <fieldset className={classes["themes"]}>
-      <VisuallyHidden component="legend">Theme</VisuallyHidden>
-      {THEMES.map(([value, name]) => (
-        <label key={value}>
-          <input
-            type="radio"
-            name="theme"
-            value={value}
-            checked={colorScheme === value}
-            onChange={() => setColorScheme(value)}
-          />
-          <span>{name}</span>
-        </label>
-      ))}
-    </fieldset>
+    <Choice of={THEMES} name="theme" legend="Theme" value={colorScheme} choose={(scheme) => setColorScheme(scheme)} />
   );
 }
 

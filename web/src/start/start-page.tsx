@@ -6,7 +6,7 @@ import { failureOf } from "../api/failure";
 import { usePromoted, useReleases } from "../api/queries";
 import type { Promoted, Release } from "../api/types";
 import { Field, WINDOWS } from "../diff/pair-header";
-import { DEFAULT_WINDOW, go } from "../route";
+import { DEFAULT_METRIC, DEFAULT_WINDOW, go } from "../route";
 import shell from "../shell/shell.module.css";
 import { Loading } from "../states/loading";
 import { FailureNotice, Notice, Steps } from "../states/notice";
@@ -99,6 +99,8 @@ function Chooser({ releases, promoted }: { releases: Release[]; promoted: Promot
       candidate: candidate.release_id,
       window: window || DEFAULT_WINDOW,
       environment,
+      pricing: "",
+      metric: DEFAULT_METRIC,
     });
   };
 

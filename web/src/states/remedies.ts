@@ -53,6 +53,16 @@ export function remedyFor(failure: Exclude<Failure, { kind: "token" }>, address:
         steps: [{ say: "Choose one above, or change it in the address: window=7d" }],
         again: false,
       };
+    case "prices":
+      return {
+        title: "These prices are not here",
+        cause: failure.message,
+        steps: [
+          { say: "Choose others above, under Re-price." },
+          { say: "Or import the table:", run: "flightdeck pricing import prices.yaml" },
+        ],
+        again: true,
+      };
     case "refused":
       return {
         title: failure.status === 403 ? "The server refuses this page" : "The server does not compare these",
