@@ -9,19 +9,21 @@ import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
 from flightdeck import addresses
-from flightdeck.cli.connection import Api, NotRunning, Remote, running_server
+from flightdeck.cli.connection import API_HINT, Api, NotRunning, Remote, running_server
 from flightdeck.cli.folder import workspace
-from flightdeck.errors import FlightDeckError, Misconfigured, NotFound, Retryable
+from flightdeck.errors import FlightDeckError, Misconfigured, NotFound, Retryable, StoreUnavailable
 
 AUTO_INSTRUMENTATION = "opentelemetry.instrumentation.auto_instrumentation"
 NOT_EXECUTABLE, NO_SUCH_COMMAND = 126, 127
 """Exit codes of a shell that can't start a command."""
 PROBE_S = 30.0
+LOOKUP_S = 5.0
+"""How long the agent's start may wait for the server."""
 SHOWN = 5
 
 _PROBE = f"""
@@ -35,13 +37,18 @@ print(os.path.dirname(importlib.util.find_spec({AUTO_INSTRUMENTATION!r}).origin)
 @click.option("--release", "release", metavar="ID|AGENT@VERSION", help="The release it runs: its id, or agent@version.")
 @click.option("--env", "environment", help="Where it runs, like production.")
 @click.option("--runs", is_flag=True, help="Post finished runs instead of spans, where OTLP can't go.")
+@click.option("--strict", is_flag=True, help="Do not start it if the release can't be found on the server.")
+@click.option("-v", "--verbose", is_flag=True, help="Say on stderr which instrumentations are on, and which are not.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND [ARGS]...")
-def run(release: str | None, environment: str | None, runs: bool, command: tuple[str, ...]) -> None:
+def run(
+    release: str | None, environment: str | None, runs: bool, strict: bool, verbose: bool, command: tuple[str, ...]
+) -> None:
     """Run an agent so that it reports to FlightDeck, without a line of code.
 
     As opentelemetry-instrument would, with FlightDeck's distribution. The agent takes this command's place: its
     signals and its exit code are its own. The server is the one FLIGHTDECK_URL names, else the one that serves this
-    folder. OTEL_* variables that are set keep their meaning.
+    folder; whatever it says of the release, or if it says nothing, the agent starts, unless --strict is given. OTEL_*
+    variables that are set keep their meaning.
 
     \b
     Examples:
@@ -56,11 +63,13 @@ def run(release: str | None, environment: str | None, runs: bool, command: tuple
     environ = dict(os.environ)
     _name_server(environ)
     if release:
-        _name_release(environ, release)
+        _name_release(environ, release, strict=strict)
     if environment:
         environ["FLIGHTDECK_ENVIRONMENT"] = environment
     if runs:
         environ["OTEL_TRACES_EXPORTER"] = "flightdeck"
+    if verbose:
+        environ["FLIGHTDECK_VERBOSE"] = "true"
     environ.setdefault("OTEL_PYTHON_DISTRO", "flightdeck")
     environ.setdefault("OTEL_PYTHON_CONFIGURATOR", "flightdeck")
     before = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != folder]
@@ -90,30 +99,40 @@ def _name_server(environ: MutableMapping[str, str]) -> None:
         if wrong := addresses.problem(url):
             raise Misconfigured(wrong)
         return
-    running = running_server(workspace())
+    try:
+        running = running_server(workspace(), timeout_s=LOOKUP_S)
+    except Retryable as error:
+        click.echo(f"Warning: {error} The agent starts; it reports to no server of this folder.", err=True)
+        return
     if running is not None:
         environ["FLIGHTDECK_URL"] = running.url
 
 
-def _name_release(environ: MutableMapping[str, str], release: str) -> None:
-    """Sets the release's id; where the server does not answer, the name and version that it will know it by."""
+def _name_release(environ: MutableMapping[str, str], release: str, *, strict: bool) -> None:
+    """Sets the release's id; where the server does not tell it, the agent and version that runs are known by.
+
+    Raises:
+        Misconfigured: it is neither an id nor agent@version.
+        FlightDeckError: with ``strict``, why it was not found.
+    """
     agent, at, version = release.partition("@")
+    if at and not (agent and version):
+        raise Misconfigured(f"--release {release!r} is neither an id nor agent@version.", hint="Like support@1.4.0.")
+    try:
+        environ["FLIGHTDECK_RELEASE_ID"] = _registered(_releases(environ), release)
+    except FlightDeckError as error:
+        if strict:
+            raise
+        # An agent is not kept from its work because FlightDeck is away, or does not know it yet. Of a server that is
+        # away the agent's own exporter tells; an id needs none.
+        if at or isinstance(error, NotFound):
+            known_by = f"agent {agent} and version {version}" if at else "that id"
+            click.echo(f"Warning: {error} The agent starts; its runs are known by {known_by}.", err=True)
+    else:
+        return
     if not at:
         environ["FLIGHTDECK_RELEASE_ID"] = release
-        _check_id(environ, release)
         return
-    if not agent or not version:
-        raise Misconfigured(f"--release {release!r} is neither an id nor agent@version.", hint="Like support@1.4.0.")
-    missed = "no server is named and none serves this folder"
-    if url := environ.get("FLIGHTDECK_URL", "").strip():
-        try:
-            environ["FLIGHTDECK_RELEASE_ID"] = _registered(Api(Remote(url)).get("/v1/releases"), agent, version)
-        except (NotRunning, Retryable) as error:
-            missed = str(error)
-        else:
-            return
-    # An agent is not kept from its work because FlightDeck is away.
-    click.echo(f"Warning: {release} could not be looked up ({missed}); its runs are known by that name.", err=True)
     environ.pop("FLIGHTDECK_RELEASE_ID", None)
     environ["FLIGHTDECK_AGENT_ID"] = environ["OTEL_SERVICE_NAME"] = agent
     said = [part for part in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",") if part.strip()]
@@ -121,33 +140,34 @@ def _name_release(environ: MutableMapping[str, str], release: str) -> None:
     environ["OTEL_RESOURCE_ATTRIBUTES"] = ",".join([*others, f"service.version={version}"])
 
 
-def _check_id(environ: Mapping[str, str], release: str) -> None:
-    """Warns of an id that the server does not know. That is no error: its runs are stored, it may be registered yet."""
-    if url := environ.get("FLIGHTDECK_URL", "").strip():
-        try:
-            known = Api(Remote(url)).get("/v1/releases")["releases"]
-        except (FlightDeckError, NotRunning):
-            return  # the agent's own exporter tells of a server that is away or refuses
-        if all(one["release_id"] != release for one in known):
-            click.echo(
-                f"Warning: no release {release} is registered: its runs are stored, but no comparison counts them.",
-                err=True,
-            )
+def _releases(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Id, agent and version of the server's releases, the newest first."""
+    url = environ.get("FLIGHTDECK_URL", "").strip()
+    if not url:
+        raise StoreUnavailable("The release is not looked up: no server is named and none serves this folder.")
+    try:
+        told = Api(Remote(url, timeout_s=LOOKUP_S)).get("/v1/releases")
+        return [(str(one["release_id"]), str(one["agent_id"]), str(one["version"])) for one in told["releases"]]
+    except NotRunning as error:
+        raise StoreUnavailable(f"The server at {url} does not answer: {error}.") from error
+    except (LookupError, TypeError, ValueError) as error:
+        raise Misconfigured(f"What answers at {url} does not list releases.", hint=API_HINT) from error
 
 
-def _registered(answer: Any, agent: str, version: str) -> str:  # noqa: ANN401 - JSON
-    """The id of the newest release of an agent's version."""
-    releases = answer["releases"]  # the newest first
-    for one in releases:
-        if (one["agent_id"], one["version"]) == (agent, version):
-            return str(one["release_id"])
-    versions = list(dict.fromkeys(str(one["version"]) for one in releases if one["agent_id"] == agent))
-    agents = list(dict.fromkeys(str(one["agent_id"]) for one in releases))
+def _registered(releases: Sequence[tuple[str, str, str]], release: str) -> str:
+    """The id of the release that is given by id, or of the newest of an agent's version."""
+    for release_id, agent, version in releases:
+        if release in (release_id, f"{agent}@{version}"):
+            return release_id
+    wanted = release.partition("@")[0]
+    versions = list(dict.fromkeys(version for _, agent, version in releases if agent == wanted))
+    agents = list(dict.fromkeys(agent for _, agent, _ in releases))
     known = (
-        f"Versions of {agent}: {', '.join(versions[:SHOWN])}" if versions else f"Agents: {', '.join(agents[:SHOWN])}"
+        f"Versions of {wanted}: {', '.join(versions[:SHOWN])}" if versions else f"Agents: {', '.join(agents[:SHOWN])}"
     )
     raise NotFound(
-        f"No release {agent}@{version} is registered.", hint=f"{known if releases else 'Register it first'}."
+        f"No release {release} is registered: no comparison counts its runs until it is.",
+        hint=f"{known}." if releases else "",
     )
 
 

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import venv
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -91,36 +93,131 @@ def test_an_agent_is_started_with_the_release_of_that_name(folder, server, way):
     assert made["usage"]["model"]["input_tokens"] == 7
 
 
-def test_a_release_that_is_not_registered_is_an_error_that_names_the_others(folder, server):
+SILENT = {"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+KNOWN_AS = "import os; print(os.environ.get('OTEL_SERVICE_NAME'), os.environ.get('OTEL_RESOURCE_ATTRIBUTES'))"
+
+
+def warned(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line on stderr, of an agent that has run."""
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def test_a_release_that_is_not_registered_is_a_warning_that_names_the_others(folder, server):
     registered(folder)
-    done = flightdeck(folder, "--release", "support@9.9.9", "--", sys.executable, "-c", "print('not reached')")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "No release support@9.9.9 is registered. Versions of support: 1.4.0." in done.stderr
+    asked = ("--release", "support@9.9.9", "--", sys.executable, "-c", KNOWN_AS)
+    done = flightdeck(folder, *asked, **SILENT)
+    assert done.stdout == "support service.version=9.9.9\n"
+    line = warned(done)
+    assert line.startswith("Warning: No release support@9.9.9 is registered: "), line
+    assert "Versions of support: 1.4.0. The agent starts; its runs are known by agent support and version 9.9.9" in line
+    strict = flightdeck(folder, "--strict", *asked, **SILENT)
+    assert (strict.returncode, strict.stdout) == (1, "")
+    assert "Error: No release support@9.9.9 is registered" in strict.stderr
 
 
 def test_an_id_that_is_not_registered_is_a_warning_and_the_agent_starts(folder, server):
     program = "import os; print(os.environ['FLIGHTDECK_RELEASE_ID'])"
-    no_export = {"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
-    known = registered(folder)
-    for release, warning in ((known, ""), ("rel_000000000000", "Warning: no release rel_000000000000 is registered: ")):
-        done = flightdeck(folder, "--release", release, "--", sys.executable, "-c", program, **no_export)
-        assert (done.returncode, done.stdout) == (0, f"{release}\n")
-        assert done.stderr.startswith(warning), done.stderr
-        assert bool(done.stderr) is bool(warning)
+    known, unknown = registered(folder), "rel_000000000000"
+    done = flightdeck(folder, "--release", known, "--strict", "--", sys.executable, "-c", program, **SILENT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{known}\n", "")
+    done = flightdeck(folder, "--release", unknown, "--", sys.executable, "-c", program, **SILENT)
+    assert done.stdout == f"{unknown}\n"
+    assert warned(done).startswith(f"Warning: No release {unknown} is registered: ")
+    done = flightdeck(folder, "--release", unknown, "--strict", "--", sys.executable, "-c", program, **SILENT)
+    assert (done.returncode, done.stdout) == (1, "")
 
 
-def test_a_server_that_is_away_does_not_keep_an_agent_from_its_work(tmp_path):
-    program = "import os; print(os.environ['OTEL_SERVICE_NAME'], os.environ['OTEL_RESOURCE_ATTRIBUTES'])"
+def test_a_wrong_token_does_not_keep_an_agent_from_its_work(tmp_path):
+    subprocess.run(command("init"), cwd=tmp_path, env=environment(), check=True, capture_output=True)
+    with serving(tmp_path, env={"FLIGHTDECK_LOCAL_API_TOKEN": "right"}) as locked:
+        given = SILENT | {"FLIGHTDECK_URL": locked.url, "FLIGHTDECK_LOCAL_API_TOKEN": "wrong"}
+        done = flightdeck(tmp_path, "--release", "support@1.4.0", "--", sys.executable, "-c", KNOWN_AS, **given)
+        strict = flightdeck(
+            tmp_path, "--release", "support@1.4.0", "--strict", "--", sys.executable, "-c", KNOWN_AS, **given
+        )
+    assert done.stdout == "support service.version=1.4.0\n"
+    line = warned(done)
+    assert "FLIGHTDECK_LOCAL_API_TOKEN" in line, line
+    assert line.endswith("The agent starts; its runs are known by agent support and version 1.4.0."), line
+    assert (strict.returncode, strict.stdout) == (1, "")
+    assert strict.stderr.startswith("Error: "), strict.stderr
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", ""])
+def test_a_server_that_is_away_does_not_keep_an_agent_from_its_work(tmp_path, url):
     done = flightdeck(
         tmp_path,
-        *("--release", "support@1.4.0", "--", sys.executable, "-c", program),
-        FLIGHTDECK_URL="http://127.0.0.1:1",
+        *("--release", "support@1.4.0", "--", sys.executable, "-c", KNOWN_AS),
+        FLIGHTDECK_URL=url,
         OTEL_RESOURCE_ATTRIBUTES="team=a,service.version=0",
-        OTEL_TRACES_EXPORTER="none",
-        OTEL_LOGS_EXPORTER="none",
+        **SILENT,
     )
-    assert (done.returncode, done.stdout) == (0, "support team=a,service.version=1.4.0\n")
-    assert "support@1.4.0 could not be looked up" in done.stderr
+    assert done.stdout == "support team=a,service.version=1.4.0\n"
+    assert ("does not answer" if url else "no server is named") in warned(done)
+
+
+def test_what_answers_there_and_is_no_flightdeck_does_not_either(tmp_path):
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"releases": [1]}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{other.server_port}"
+        asked = ("--release", "support@1.4.0", "--", sys.executable, "-c", KNOWN_AS)
+        done = flightdeck(tmp_path, *asked, FLIGHTDECK_URL=url, **SILENT)
+        other.shutdown()
+    assert done.stdout == "support service.version=1.4.0\n"
+    assert f"What answers at {url} does not list releases" in warned(done)
+
+
+def installed(folder: Path, name: str, code: str, requires: str = "") -> None:
+    """An instrumentation as a package in a folder; ``requires`` is the library that it is for."""
+    (folder / f"{name}.py").write_text(
+        "from opentelemetry.instrumentation.instrumentor import BaseInstrumentor\n"
+        "class Instrumentor(BaseInstrumentor):\n"
+        "    def instrumentation_dependencies(self): return []\n"
+        f"    def _instrument(self, **kwargs): {code}\n"
+        "    def _uninstrument(self, **kwargs): pass\n"
+    )
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    needed = f'Provides-Extra: instruments\nRequires-Dist: {requires}; extra == "instruments"\n' if requires else ""
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{needed}")
+    (info / "entry_points.txt").write_text(f"[opentelemetry_instrumentor]\n{name} = {name}:Instrumentor\n")
+
+
+def test_which_instrumentations_are_on_and_which_are_not_is_told_when_asked(tmp_path):
+    """One that raises, too, costs only itself: those that come after it are switched on."""
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for name in ("fine_one", "fine_two"):
+        installed(packages, name, "pass")
+    installed(packages, "fails", "raise RuntimeError('broken')")
+    installed(packages, "for_nobody", "pass", "no-such-library >= 2")
+    installed(packages, "for_others", "pass", "click < 1")
+    installed(packages, "unwanted", "pass")
+    given = SILENT | {"PYTHONPATH": f"{environment()['PYTHONPATH']}{os.pathsep}{packages}"}
+    given["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "unwanted"
+    done = flightdeck(tmp_path, "--verbose", "--", sys.executable, "-c", "print('on')", **given)
+    assert (done.returncode, done.stdout) == (0, "on\n"), done.stderr
+    (line,) = (line for line in done.stderr.splitlines() if "instrumentations on: " in line)
+    on, _, off = line.partition("; off: ")
+    assert {"fine_one", "fine_two"} <= set(on.partition("on: ")[2].split(", "))
+    assert "fails (it failed: RuntimeError('broken'))" in off
+    assert "for_nobody (needs no-such-library>=2, found none)" in off
+    assert "for_others (needs click<1, found click " in off
+    assert "unwanted (by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS)" in off
+    quiet = flightdeck(tmp_path, "--", sys.executable, "-c", "print('on')", **given)
+    assert "instrumentations on" not in quiet.stderr
+    assert "instrumentation fails is off, it failed: RuntimeError('broken')" in quiet.stderr
 
 
 def test_signals_and_the_process_are_the_agent_s_own(tmp_path):
