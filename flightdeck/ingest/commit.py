@@ -31,7 +31,7 @@ class SpanCommit:
 
     def __init__(
         self,
-        land: Callable[[bytes], None],
+        land: Callable[[Sequence[bytes]], None],
         settings: BatchSettings,
         on_commit: Callable[[int], None] = lambda _landed_us: None,
         *,
@@ -41,8 +41,8 @@ class SpanCommit:
         """Takes where batches go.
 
         Args:
-            land: stores a batch of length-delimited requests; raises Permanent when it can't read the bytes, Retryable
-                when the store does not answer. Repeating a batch must be harmless.
+            land: stores a batch of length-delimited requests, in pieces; raises Permanent when it can't read the
+                bytes, Retryable when the store does not answer. Repeating a batch must be harmless.
             settings: how long to gather and how much may wait.
             on_commit: called when spans are stored, before their senders are answered, with the time they were stamped
                 with (Unix µs).
@@ -86,10 +86,10 @@ class SpanCommit:
             logger.exception("The notice of a commit failed")
         return [None] * len(requests)
 
-    def _delimited(self, requests: Sequence[Checked]) -> bytes:
-        """The requests with our suffix, each behind its length."""
+    def _delimited(self, requests: Sequence[Checked]) -> list[bytes]:
+        """The requests with our suffix, each behind its length, in pieces: what came is not copied."""
         parts: list[bytes] = []
         for checked in requests:
             ours = suffix(checked.workspace, self._landed_us, self._writer)
             parts += (varint(len(checked.body) + len(ours)), checked.body, ours)
-        return b"".join(parts)
+        return parts

@@ -17,7 +17,7 @@ from pathlib import Path
 from flightdeck.otel import semconv
 from flightdeck.otel.spans import SPAN_FIELDS, Column, Mapper
 from flightdeck.store import exports
-from flightdeck.store.client import Engine
+from flightdeck.store.client import Data, Engine
 from flightdeck.store.lookup import SORTS
 from flightdeck.store.mapping import select
 from flightdeck.store.readers import NONE
@@ -106,7 +106,7 @@ class Landing:
     mapper: Mapper
     small_bytes: int = SMALL_BYTES
 
-    def land(self, batch: bytes) -> None:
+    def land(self, batch: Data) -> None:
         """Stores the spans of length-delimited export requests, each with its suffix; returns when they are stored.
 
         A failed call may have stored a part of them. Repeating it is harmless: rows replace themselves.
@@ -115,7 +115,9 @@ class Landing:
             Invalid: a request in the batch can't be read; which one is not known.
             StoreUnavailable: the store's fault; the same batch may pass later.
         """
-        if len(batch) <= self.small_bytes and (columns := exports.columns(batch, self.mapper)):
+        pieces = [batch] if isinstance(batch, bytes) else batch
+        small = sum(map(len, pieces)) <= self.small_bytes
+        if small and (columns := exports.columns(b"".join(pieces), self.mapper)):
             self.engine.insert(f"{SPANS} ({_INSERTED})", columns, fmt="Native", settings=_ANY_ROWS)
             return
         self.engine.insert(

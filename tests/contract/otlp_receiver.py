@@ -51,7 +51,7 @@ class Running:
 
 @contextmanager
 def running(
-    land: Callable[[bytes], None],
+    land: Callable[[Sequence[bytes]], None],
     *,
     token: str = "",
     max_bytes: int = 64 * MIB,
@@ -121,9 +121,9 @@ class Landed:
         self.open = threading.Event()
         self.open.set()
 
-    def __call__(self, batch: bytes) -> None:
+    def __call__(self, pieces: Sequence[bytes]) -> None:
         self.entered.release()
         assert self.open.wait(PATIENCE_S), "nobody opened the store again"
         if self.error:
             raise self.error
-        self.batches.append(batch)
+        self.batches.append(b"".join(pieces))

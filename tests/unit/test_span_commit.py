@@ -28,7 +28,8 @@ class Land:
         self.calls = 0
         self.errors = {}
 
-    def __call__(self, batch):
+    def __call__(self, pieces):
+        batch = b"".join(pieces)
         requests = []
         at = 0
         while at < len(batch):

@@ -86,6 +86,28 @@ def test_what_is_inserted_is_there_when_the_call_returns(engine: Engine) -> None
     ]
 
 
+def test_an_insert_in_pieces_of_any_size_is_stored_whole(engine: Engine) -> None:
+    engine.command("CREATE TABLE t (n UInt64, text String) ENGINE = MergeTree ORDER BY n")
+    long = "x" * 5_000_000
+    line = b'{"n": 1, "text": "%s"}\n' % long.encode()
+    engine.insert("t", [b"", line[:7], line[7:], b'{"n": 2}\n{"n"', b": 3}", b""], fmt="JSONEachRow")
+    assert list(engine.query("SELECT n, length(text) FROM t ORDER BY n").rows()) == [(1, len(long)), (2, 0), (3, 0)]
+
+
+def test_a_large_insert_that_is_refused_at_its_first_bytes_ends_and_leaves_nothing(engine: Engine) -> None:
+    engine.command("CREATE TABLE t (n UInt64) ENGINE = MergeTree ORDER BY n")
+    before = len(list(Path("/proc/self/fd").iterdir())), {thread.name for thread in threading.enumerate()}
+    good = b'{"n": 7}\n' * 1_000_000
+    for _ in range(3):
+        with pytest.raises(Invalid):
+            engine.insert("t", [b'{"n": "seven"}\n', good], fmt="JSONEachRow")
+        with pytest.raises(StoreUnavailable):
+            engine.insert("nowhere", [good], fmt="JSONEachRow")
+    assert {thread.name for thread in threading.enumerate()} == before[1]
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before[0] + 2
+    assert engine.query("SELECT count() FROM t").data == [[0]]
+
+
 def test_a_megabyte_of_parameters_is_no_problem(engine: Engine) -> None:
     """Ids of many traces travel as one parameter; over HTTP it must not go into the address."""
     text = "x" * 120_000
@@ -236,7 +258,7 @@ def test_what_a_killed_holder_leaves_blocks_nobody(tmp_path: Path) -> None:
 
 
 def test_an_insert_leaves_no_file_behind_whatever_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is inserted holds prompts; the embedded engine reads it from a file, which exists in memory only."""
+    """What is inserted holds prompts; the embedded engine reads it from a pipe."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     engine = embedded(tmp_path / "store")
     engine.command("CREATE TABLE t (n UInt64) ENGINE = MergeTree ORDER BY n")
