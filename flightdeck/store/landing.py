@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flightdeck.otel import semconv
 from flightdeck.otel.spans import SPAN_FIELDS, Column, Mapper
-from flightdeck.store import exports
+from flightdeck.store import exports, traces
 from flightdeck.store.client import Data, Engine
 from flightdeck.store.lookup import SORTS
 from flightdeck.store.mapping import select
@@ -169,10 +169,15 @@ def prepare(
     rows = semconv.table(tenant_keys, task_keys)
     made_of = "\n".join((_LANDING, landing_schema(), select("", rows)))
     table = _PREFIX + hashlib.sha256(made_of.encode()).hexdigest()[:12]
-    engine.command(f"CREATE TABLE IF NOT EXISTS {table} {_LANDING}", settings={"flatten_nested": 0})
-    engine.command(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {table}_view TO {SPANS} AS {select(table, rows)}")
-    if engine.embedded:
-        _drop_others(engine, table)
+    view = f"{table}_view"
+    there = _landings(engine)
+    if table not in there:
+        engine.command(f"CREATE TABLE IF NOT EXISTS {table} {_LANDING}", settings={"flatten_nested": 0})
+    if view not in there:  # asked first: the statement costs 60 ms of analysis even where the view exists
+        engine.command(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {view} TO {SPANS} AS {select(table, rows)}")
+    if engine.embedded:  # no other server might still land through an older pair
+        for name in sorted(there - {table, view}, reverse=True):  # a view before the table that it reads
+            engine.command(f"DROP TABLE {name}")
     return Landing(engine, table, Mapper(rows))
 
 
@@ -193,6 +198,9 @@ def _make_spans(engine: Engine, retention_days: int) -> None:
         engine.command(f"ALTER TABLE {SPANS} MODIFY COLUMN version {version}")
     _keep(engine, SPANS, ttl, retention_days)
     _keep(engine, "findings", f"written + INTERVAL {retention_days} DAY", retention_days)
+    # A day longer: while spans of a trace are there, so is the time since when.
+    _keep(engine, "traces", f"first + INTERVAL {retention_days + 1} DAY", retention_days + 1)
+    traces.complete(engine)
 
 
 def _keep(engine: Engine, table: str, ttl: str, days: int) -> None:
@@ -205,12 +213,10 @@ def _keep(engine: Engine, table: str, ttl: str, days: int) -> None:
         engine.command(f"ALTER TABLE {table} MODIFY TTL {ttl}")
 
 
-def _drop_others(engine: Engine, table: str) -> None:
-    """An embedded store has no other server that might still land through an older pair."""
+def _landings(engine: Engine) -> set[str]:
+    """The landing tables and views of this and other mappings."""
     found = engine.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
         {"prefix": _PREFIX},
     )
-    for name in sorted(found.column("name"), reverse=True):  # a view before the table that it reads
-        if not name.startswith(table):
-            engine.command(f"DROP TABLE {name}")
+    return set(found.column("name"))
