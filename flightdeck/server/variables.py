@@ -11,7 +11,7 @@ PREFIX = "FLIGHTDECK_"
 ELSEWHERE = (
     # The agents' side and the command line
     *("URL", "RELEASE_ID", "AGENT_ID", "ENVIRONMENT", "ACTOR"),
-    *("BAGGAGE_KEYS", "SPOOL_DIR", "SPOOL_MAX_MB", "SHUTDOWN_S", "FLUSH_ON_SIGTERM"),
+    *("BAGGAGE_KEYS", "SPOOL_DIR", "SPOOL_MAX_MB", "SHUTDOWN_S", "FLUSH_ON_SIGTERM", "VERBOSE"),
 )
 """What is read by others than the server, which may be started in the same environment."""
 

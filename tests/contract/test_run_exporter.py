@@ -1,5 +1,8 @@
 """The run exporter against a real server: what it posts is stored, once, under the right release."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -184,6 +187,41 @@ def test_a_score_said_after_its_run_was_posted_comes_over_otlp(server, client, r
         logs.shutdown()
         assert stored(client, release)[0]["scores"] == [{"name": "late", "value": 0.5, "label": None}]
         assert exporter.counters.scores_dropped == 0
+
+
+LATE = """
+import sys
+import flightdeck.otel
+from opentelemetry import trace
+if sys.argv[1] == "the program's own":
+    from opentelemetry.sdk.trace import TracerProvider
+    trace.set_tracer_provider(TracerProvider())
+flightdeck.otel.configure(export="runs", instrument=False)
+with flightdeck.otel.run(task_id="late") as run:
+    flightdeck.otel.score("early", 1)
+assert flightdeck.otel.flush(20)
+assert "opentelemetry.exporter.otlp.proto.http" not in sys.modules
+flightdeck.otel.score("late", 0.5, run_id=run.run_id)
+flightdeck.otel.score("later", label="pass", run_id=run.run_id)
+print(flightdeck.otel.counters()["scores_dropped"])
+"""
+
+
+@pytest.mark.parametrize("provider", ["the SDK's", "the program's own"])
+def test_where_runs_are_posted_later_scores_follow_to_the_same_server(server, client, release, provider):
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("FLIGHTDECK_", "OTEL_"))}
+    env |= {"FLIGHTDECK_URL": server.url, "FLIGHTDECK_RELEASE_ID": release}
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, provider], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+    (run,) = stored(client, release)
+    assert run["source"] == "native"
+    assert run["scores"] == [
+        {"name": "early", "value": 1.0, "label": None},
+        {"name": "late", "value": 0.5, "label": None},
+        {"name": "later", "value": None, "label": "pass"},
+    ]
 
 
 def test_a_failed_run_says_why(server, client, release):

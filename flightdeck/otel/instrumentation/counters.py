@@ -30,7 +30,7 @@ class Counters:
     spans_late: int = 0
     """Ended after their trace was posted."""
     scores_dropped: int = 0
-    """Said after their run had ended where no exporter for OTLP logs is set up, or more than a run may have."""
+    """Said after their run had ended where logs may not go to the server, or more than a run may have."""
     spool_errors: int = 0
     """Reads and writes of the spool that failed; runs waited in memory instead."""
     spool_damaged: int = 0

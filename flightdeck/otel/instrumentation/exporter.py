@@ -108,6 +108,11 @@ class RunExporter(SpanExporter):
         self._worker = Worker(self._book, make_reporter, counters, log, clock=clock)
 
     @property
+    def settings(self) -> AgentSettings:
+        """Where it posts to, and as whom."""
+        return self._settings
+
+    @property
     def losses(self) -> dict[str, int]:
         """Why runs were lost, and how many for each reason."""
         return self._losses.by_reason()

@@ -91,8 +91,9 @@ def record_tool_call(name: str, *, duration_s: float = 0.0, call_id: str = "", e
 def score(name: str, value: float | None = None, *, label: str = "", run_id: str = "", response_id: str = "") -> None:
     """Says how good a run was: a number, a label, or both, as the conventions' ``gen_ai.evaluation.result``.
 
-    Scores travel over OTLP (logs). Where runs are posted instead of spans, those said inside a run go out with it;
-    later ones need an exporter for OTLP logs, else they are dropped, counted (``scores_dropped``) and logged.
+    Scores travel over OTLP (logs). Where runs are posted instead of spans, those said inside a run go out with it, and
+    later ones follow it to the same server, unless ``OTEL_LOGS_EXPORTER`` says otherwise; what no exporter takes is
+    dropped, counted (``scores_dropped``) and logged.
 
     Args:
         name: what was judged, like ``helpfulness``; scores of one name are compared.
@@ -128,10 +129,19 @@ def score(name: str, value: float | None = None, *, label: str = "", run_id: str
     posted = inside and current.is_recording() and bool(at_work())
     if posted:
         current.add_event(EVALUATION_RESULT, attributes)
-    if not _logged(attributes, where) and not posted:
+    if not _logged(attributes, where) and not posted and not _followed(attributes, where):
         for exporter in at_work():
             exporter.counters.scores_dropped += 1
         own_log.warn(f"score {name!r} dropped: no exporter for OTLP logs is set up")
+
+
+def _followed(attributes: Mapping[str, str | float], where: context.Context) -> bool:
+    """Sends a score after its run, which was posted before; false where scores may not follow so."""
+    if not at_work():
+        return False
+    from flightdeck.otel.instrumentation.later import follow  # noqa: PLC0415 - it needs the SDK
+
+    return bool(follow()) and _logged(attributes, where)
 
 
 def _logged(attributes: Mapping[str, str | float], where: context.Context) -> bool:

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from typing import Literal
 
 from opentelemetry import trace
-from opentelemetry._logs import get_logger_provider, set_logger_provider
-from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
 
 from flightdeck import addresses
-from flightdeck.otel.instrumentation.batches import PromptLogs, PromptSpans, ScoresOnly
+from flightdeck.otel.instrumentation.batches import PromptSpans
 from flightdeck.otel.instrumentation.defaults import TRACES, set_defaults
+from flightdeck.otel.instrumentation.later import send_scores
 from flightdeck.otel.instrumentation.providers import complete, configured
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
 from flightdeck.otel.instrumentation.short import is_enough, set_up_spans
@@ -66,19 +65,9 @@ def _join(provider: TracerProvider, export: Literal["spans", "runs"]) -> None:
         return
     if settings.url and addresses.problem(settings.url):
         return  # said already, by the distribution
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415 - seldom used
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - seldom used
 
     headers = {"authorization": f"Bearer {settings.api_token}"} if settings.api_token else {}
     url = settings.url or DEFAULT_URL
     provider.add_span_processor(PromptSpans(OTLPSpanExporter(f"{url}/v1/traces", headers=headers)))
-    _join_logs(PromptLogs(OTLPLogExporter(f"{url}/v1/logs", headers=headers)), provider)
-
-
-def _join_logs(processor: LogRecordProcessor, traces: TracerProvider) -> None:
-    """Sends scores, and nothing else of what the program logs."""
-    provider = get_logger_provider()
-    if not isinstance(provider, LoggerProvider):
-        provider = LoggerProvider(resource=traces.resource)
-        set_logger_provider(provider)
-    provider.add_log_record_processor(ScoresOnly(processor))
+    send_scores(settings)
