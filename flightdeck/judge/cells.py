@@ -231,15 +231,16 @@ def _cost(costs: Sequence[CellCost]) -> CellCost:
 def _moments(parts: Sequence[Moments | None]) -> Moments | None:
     """The sum of all; None unless all are known: a part that nobody summed must not count as 0."""
     known = [part for part in parts if part is not None]
-    return _added(known) if len(known) == len(parts) else None
+    return added(known) if len(known) == len(parts) else None
 
 
 def _scores(parts: Sequence[Moments | None]) -> Moments:
     """The sum of those that there are: a cell without a score has no run with one."""
-    return _added([part for part in parts if part is not None])
+    return added([part for part in parts if part is not None])
 
 
-def _added(parts: Sequence[Moments]) -> Moments:
+def added(parts: Sequence[Moments]) -> Moments:
+    """One series over the runs of all; None where a part is not known."""
     return Moments(
         n=sum(part.n for part in parts),
         total=_plus([part.total for part in parts]),

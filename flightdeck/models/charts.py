@@ -101,7 +101,7 @@ class DiffCharts(_Part):
     windows: VerdictWindows
     filters: DiffFilters
     width_h: int = Field(ge=1)
-    """UTC hours in a stretch of time: 1, more for windows beyond 200 hours."""
+    """UTC hours in a stretch of time: 1; more for long windows, and where an hour has few runs."""
     alpha: Number
     """The chance that a limit is wrong: the policy's."""
     over_time: list[MetricOverTime]

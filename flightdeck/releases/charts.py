@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from statistics import median_low
 
 from flightdeck.judge import charts as judged
-from flightdeck.judge.cells import Bin, Moments
+from flightdeck.judge.cells import Bin, Moments, added
 from flightdeck.judge.outcome import Limits
 from flightdeck.judge.quantities import unit
 from flightdeck.ledger import Ledger
@@ -31,8 +32,11 @@ from flightdeck.releases.catalog import load_catalog
 from flightdeck.releases.diff import Options
 from flightdeck.releases.evidence import Evidence
 from flightdeck.releases.sides import Sides
-from flightdeck.store.charts import Charted, Stretch, width_h
+from flightdeck.store.charts import WIDTHS, Charted, Stretch, merged, width_h
 
+ENOUGH_RUNS = 20
+"""Runs that a release should have in half of its stretches, as long as there are ``FEWEST_STRETCHES``."""
+FEWEST_STRETCHES = 24
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,11 +60,12 @@ class _Metric:
 
     def mean(self, stretches: Sequence[Stretch], alpha: float) -> tuple[int, Limits]:
         """How many runs have a value, and their mean (of errors: their share)."""
-        all_values = [self.values(stretch) for stretch in stretches]
-        n, total, squares = (sum(getattr(values, of) for values in all_values) for of in ("n", "total", "squares"))
+        if not stretches:
+            return 0, Limits()
+        values = added([self.values(stretch) for stretch in stretches])
         if self.bins is None:
-            return n, judged.share(total, n, alpha)
-        return n, judged.mean(Moments(n, total, squares), alpha, self.scale)
+            return values.n, judged.share(int(values.total), values.n, alpha)
+        return values.n, judged.mean(values, alpha, self.scale)
 
 
 _METRICS = (
@@ -103,9 +108,10 @@ def charts(request: DiffRequest, ledger: Ledger, evidence: Evidence, options: Op
     question = Question(sides.cohorts, sides.agent_id, evidence, sides.policy.statistics)
     catalog = load_catalog(options.catalog_path)
     width = width_h(max((window.until - window.since).total_seconds() / 3_600 for window in sides.windows))
-    _, found = question.charted(
+    _, hourly = question.charted(
         lambda used: pricing.prices(sides.references, used, ledger, catalog, by_catalog=sides.by_catalog), width
     )
+    width, found = _readable(hourly, width)
     alpha = judged.judged_by(sides.policy).alpha
     return DiffCharts(
         windows=sides.told(),
@@ -119,6 +125,18 @@ def charts(request: DiffRequest, ledger: Ledger, evidence: Evidence, options: Op
             if metric.bins is not None
         ],
     )
+
+
+def _readable(found: Sequence[Charted], width: int) -> tuple[int, Sequence[Charted]]:
+    """Wider stretches, until most of either side's have enough runs to tell anything."""
+    hours = [stretch.hour for side in found for stretch in side.stretches]
+    length = max(hours) - min(hours) + width if hours else 0
+    for wider in (wide for wide in WIDTHS if wide > width and wide % width == 0 and length >= wide * FEWEST_STRETCHES):
+        typical = [median_low([stretch.runs for stretch in side.stretches]) for side in found if side.stretches]
+        if min(typical) >= ENOUGH_RUNS:
+            break
+        width, found = wider, [replace(side, stretches=merged(side.stretches, wider)) for side in found]
+    return width, found
 
 
 def _over_time(metric: _Metric, found: Sequence[Charted], policy: Policy, alpha: float) -> MetricOverTime:

@@ -10,8 +10,9 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from flightdeck.judge.cells import Bin, Moments
+from flightdeck.judge.cells import Bin, Moments, added
 from flightdeck.pricing.tariff import Tariff
 from flightdeck.store.client import Engine
 from flightdeck.store.cohort import STARTED, STARTED_INSIDE, CohortQuery, counted, final_settings
@@ -21,7 +22,8 @@ from flightdeck.store.histograms import bin_of
 
 MOST_STRETCHES = 200
 """Stretches of time of one release that are aimed at: for longer windows they are wider."""
-_WIDTHS = (1, 2, 3, 4, 6, 8, 12, 24)
+WIDTHS = (1, 2, 3, 4, 6, 8, 12, 24)
+"""Hours of a stretch: parts of a UTC day."""
 _HOUR_US = 3_600_000_000
 
 _CHARTED = """
@@ -85,10 +87,27 @@ def width_h(length_h: float) -> int:
     >>> width_h(1), width_h(7 * 24), width_h(30 * 24), width_h(365 * 24)
     (1, 1, 4, 48)
     """
-    for width in _WIDTHS:
+    for width in WIDTHS:
         if length_h <= width * MOST_STRETCHES:
             return width
     return 24 * math.ceil(length_h / 24 / MOST_STRETCHES)
+
+
+def merged(stretches: Sequence[Stretch], width: int) -> list[Stretch]:
+    """The same runs in stretches so many hours wide."""
+    found: list[Stretch] = []
+    for hour, own in groupby(stretches, lambda stretch: stretch.hour // width * width):
+        parts = list(own)
+        found.append(
+            Stretch(
+                hour,
+                sum(part.runs for part in parts),
+                sum(part.errors for part in parts),
+                added([part.latency for part in parts]),
+                added([part.cost for part in parts]),
+            )
+        )
+    return found
 
 
 def charted(engine: Engine, cohort: CohortQuery, tariff: Tariff, width: int) -> dict[str, Charted]:

@@ -3,7 +3,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { act, render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { diff, noData, POLICY, PROMOTED, RELEASES } from "../test/answers";
+import { charts, diff, noData, POLICY, PRICE_TABLES, PROMOTED, RELEASES } from "../test/answers";
 import { makeQueryClient } from "./api/queries";
 import { App } from "./app";
 import { formatRoute } from "./route";
@@ -38,6 +38,8 @@ beforeEach(() => {
     "/v1/promoted": () => json({ promoted: PROMOTED }),
     "/v1/policy": () => json(POLICY),
     "/v1/diff": () => json(diff()),
+    "/v1/diff/charts": () => json(charts()),
+    "/v1/pricing/versions": () => json(PRICE_TABLES),
   };
   vi.stubGlobal("fetch", async (request: Request) => {
     const path = new URL(request.url).pathname;
@@ -132,6 +134,135 @@ describe("a diff", () => {
     await verdict();
     await userEvent.click(screen.getByRole("button", { name: "Show JSON" }));
     expect(screen.getByText(/"delta_cost_per_run_pct": 4.0000000000000036/)).toBeTruthy();
+  });
+});
+
+describe("the charts of a diff", () => {
+  const plain = (text: string | null) => (text ?? "").replaceAll("\u202f", " ");
+  const overTime = () => screen.findByRole("slider", { name: "Stretch of time" });
+  const readout = () => plain(screen.getByTestId("readout").textContent);
+
+  it("are of the very runs that were judged, and are asked for after the verdict", async () => {
+    show(formatRoute({ ...PAIR, pricing: "openai/2025-06" }));
+    await overTime();
+    const order = asked.map((one) => one.path).filter((path) => path.startsWith("/v1/diff"));
+    expect(order).toEqual(["/v1/diff", "/v1/diff/charts"]);
+    const { windows } = diff();
+    expect(asked.find((one) => one.path === "/v1/diff/charts")?.body).toMatchObject({
+      baseline_window: windows.baseline,
+      candidate_window: windows.candidate,
+      pricing: "openai/2025-06",
+    });
+  });
+
+  it("read the newest hour, and others by the keys", async () => {
+    show(formatRoute(PAIR));
+    const slider = await overTime();
+    expect(readout()).toContain("2026-11-24 17:00 to 18:00 UTC");
+    expect(readout()).toContain("10.00 % (5.00 % to 15.00 %), n 60");
+    slider.focus();
+    await userEvent.keyboard("{ArrowLeft}");
+    expect(readout()).toContain("2.50 % (0.50 % to 4.50 %), n 40");
+    expect(readout()).toContain("no runs");
+    expect(plain(slider.getAttribute("aria-valuetext"))).toBe(
+      "2026-11-24 16:00 to 17:00 UTC: 1.4.0 2.50 % of 40 runs, 1.5.0 no runs",
+    );
+    await userEvent.keyboard("{End}{ArrowRight}");
+    expect(slider.getAttribute("aria-valuenow")).toBe("2");
+  });
+
+  it("have their table, and say what the policy's line is", async () => {
+    show(formatRoute(PAIR));
+    const section = within(await screen.findByRole("region", { name: "Over time" }));
+    await overTime();
+    expect(section.getByText(/2\.00.%, the policy's limit on the candidate\./)).toBeTruthy();
+    const rows = section.getAllByRole("row", { hidden: true }).map((row) => plain(row.textContent));
+    expect(rows.slice(1)).toEqual([
+      "2026-11-24 16:00 to 17:002.50 %0.50 % to 4.50 %40––0",
+      "2026-11-24 17:00 to 18:005.00 %1.00 % to 9.00 %2010.00 %5.00 % to 15.00 %60",
+    ]);
+  });
+
+  it("another metric is in the address and asks for nothing", async () => {
+    show(formatRoute(PAIR));
+    await overTime();
+    const before = asked.length;
+    await userEvent.click(screen.getByRole("radio", { name: "Latency" }));
+    expect(await screen.findByText(/1,349.50.ms, the margin above the baseline's mean/)).toBeTruthy();
+    expect(window.location.hash).toBe(formatRoute({ ...PAIR, metric: "latency_ms" }));
+    expect(asked).toHaveLength(before);
+  });
+
+  it("without any price say so, and how to get some", async () => {
+    show(formatRoute({ ...PAIR, metric: "cost_usd" }));
+    expect(await screen.findAllByText(/No run of either side has a price/)).toHaveLength(2);
+    expect(screen.getAllByRole("button", { name: "Copy: flightdeck pricing import prices.yaml" })).toHaveLength(2);
+  });
+
+  it("of a single hour are its numbers only", async () => {
+    wire["/v1/diff/charts"] = () =>
+      json(
+        charts((answer) => {
+          for (const one of answer.over_time) one.baseline = one.baseline.slice(1);
+        }),
+      );
+    show(formatRoute(PAIR));
+    expect(await screen.findByText(/All runs began within one hour/)).toBeTruthy();
+    expect(screen.queryByRole("slider")).toBeNull();
+    expect(readout()).toContain("n 60");
+  });
+
+  it("mark quantiles, and say which have no upper limit", async () => {
+    show(formatRoute(PAIR));
+    const table = await screen.findByRole("table", { name: "Quantiles: Latency" });
+    expect(
+      within(table)
+        .getAllByRole("row")
+        .map((row) => plain(row.textContent)),
+    ).toEqual([
+      "p50p95p99runs",
+      "○ 1.4.01,200.00 ms2,400.00 ms3,600.00 ms60",
+      "● 1.5.01,300.00 ms2,600.00 ms3,900.00 ms60",
+    ]);
+    expect(screen.getByText("candidate 1.5.0: too few runs for an upper limit of p95 and p99.")).toBeTruthy();
+  });
+
+  it("that can't be had leave the verdict as it is", async () => {
+    wire["/v1/diff/charts"] = () => json({ detail: "The store does not answer." }, 503);
+    show(formatRoute(PAIR));
+    expect((await screen.findAllByRole("alert")).map((one) => one.textContent)).toEqual(
+      Array(2).fill("The runs can't be drawn: The store does not answer."),
+    );
+    expect(within(await verdict()).getByText("FAIL")).toBeTruthy();
+  });
+
+  it("are not asked for where there are no runs", async () => {
+    wire["/v1/diff"] = () => json(noData());
+    show(formatRoute(PAIR));
+    await verdict();
+    expect(asked.some((one) => one.path === "/v1/diff/charts")).toBe(false);
+  });
+});
+
+describe("other prices", () => {
+  it("are another address, judged anew, and said in the band and the command", async () => {
+    show(formatRoute(PAIR));
+    await verdict();
+    await screen.findByRole("option", { name: "openai/2025-06" });
+    await userEvent.selectOptions(screen.getByRole("combobox", { name: "Re-price" }), "openai/2025-06");
+    await waitFor(() => expect(window.location.hash).toBe(formatRoute({ ...PAIR, pricing: "openai/2025-06" })));
+    expect(await screen.findByText(/by openai\/2025-06; promotions are judged by own prices/)).toBeTruthy();
+    expect(asked.filter((one) => one.path === "/v1/diff").at(-1)?.body).toMatchObject({ pricing: "openai/2025-06" });
+    expect(
+      screen.getByRole("button", { name: /^Copy: flightdeck release diff .* --pricing openai\/2025-06$/ }),
+    ).toBeTruthy();
+  });
+
+  it("that nobody imported say so, and leave the choice", async () => {
+    wire["/v1/diff"] = () => json({ detail: "Missing pricing table for baseline openai/gone." }, 400);
+    show(formatRoute({ ...PAIR, pricing: "openai/gone" }));
+    expect(await screen.findByRole("heading", { name: "These prices are not here" })).toBeTruthy();
+    expect(screen.getByRole<HTMLSelectElement>("combobox", { name: "Re-price" }).value).toBe("openai/gone");
   });
 });
 

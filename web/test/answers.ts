@@ -1,6 +1,6 @@
 /** Answers of a server, recorded from a real comparison of 60 with 60 runs and shortened nowhere. */
 
-import type { Diff, Policy, Promoted, Release } from "../src/api/types";
+import type { Charts, Diff, Policy, PriceTable, Promoted, Release } from "../src/api/types";
 
 const CLEAN = {
   incomplete: 0,
@@ -144,6 +144,73 @@ export function noData(): Diff {
     };
   });
 }
+
+const point = (start: string, n: number, value: number, half: number) => ({
+  start: `2026-11-24T${start}:00:00Z`,
+  n,
+  value,
+  low: value - half,
+  high: value + half,
+});
+
+const side = (n: number, p50: number): Charts["distributions"][number]["baseline"] => ({
+  n,
+  missing: 60 - n,
+  quantiles: [
+    { name: "p50", value: p50, low: 0.9 * p50, high: 1.1 * p50 },
+    { name: "p95", value: 2 * p50, low: 1.8 * p50, high: null },
+    { name: "p99", value: 3 * p50, low: null, high: null },
+  ],
+});
+
+const CHARTS: Charts = {
+  windows: FAILED.windows,
+  filters: FAILED.filters,
+  width_h: 1,
+  alpha: 0.05,
+  over_time: [
+    {
+      metric: "error_rate",
+      unit: "share",
+      line: { kind: "limit", value: 0.02 },
+      baseline: [point("16", 40, 0.025, 0.02), point("17", 20, 0.05, 0.04)],
+      candidate: [point("17", 60, 0.1, 0.05)],
+    },
+    {
+      metric: "latency_ms",
+      unit: "ms",
+      line: { kind: "margin", value: 1349.5 },
+      baseline: [point("16", 40, 1200, 40), point("17", 20, 1280.5, 60)],
+      candidate: [point("17", 60, 1375.85, 30)],
+    },
+    { metric: "cost_usd", unit: "USD", line: null, baseline: [], candidate: [] },
+  ],
+  distributions: [
+    {
+      metric: "latency_ms",
+      unit: "ms",
+      bins: [
+        { low: 1000, high: 1200, baseline: 30, candidate: 20 },
+        { low: 1200, high: 1440, baseline: 30, candidate: 40 },
+      ],
+      baseline: side(60, 1200),
+      candidate: side(60, 1300),
+    },
+    { metric: "cost_usd", unit: "USD", bins: [], baseline: side(0, 0), candidate: side(0, 0) },
+  ],
+};
+
+/** Two hours, the candidate in the later one only; no prices. */
+export function charts(change: (answer: Charts) => void = () => {}): Charts {
+  const answer = structuredClone(CHARTS);
+  change(answer);
+  return answer;
+}
+
+export const PRICE_TABLES: { versions: PriceTable[]; default_version: string } = {
+  versions: [{ provider: "openai", pricing_version: "2025-06" }],
+  default_version: "genai-prices-1.0",
+};
 
 export function release(change: Partial<Release>): Release {
   return {

@@ -64,6 +64,8 @@ export function useCharts(of: Comparison, diff: Diff) {
   return useQuery({
     queryKey: ["charts", ...namesOf(of), diff.policy.evaluated_at],
     queryFn: ({ signal }) => fetchCharts(of, diff.windows, signal),
+    // The same pair judged again: what was drawn stays until there is the new.
+    placeholderData: (before) => before,
   });
 }
 

@@ -1170,7 +1170,7 @@ export interface components {
             filters: components["schemas"]["DiffFilters"];
             /**
              * Width H
-             * @description UTC hours in a stretch of time: 1, more for windows beyond 200 hours.
+             * @description UTC hours in a stretch of time: 1; more for long windows, and where an hour has few runs.
              */
             width_h: number;
             /**

@@ -18,6 +18,9 @@ interface ChartSectionsProps {
 
 export function ChartSections({ diff, route, versions }: ChartSectionsProps) {
   const charts = useCharts(route, diff);
+  const prices = `both sides at ${
+    { "": "the candidate's prices", catalog: "the catalog's prices of the candidate" }[route.pricing] ?? route.pricing
+  }`;
   const shown = (content: (found: Charts) => ReactNode) => {
     if (charts.data !== undefined) return content(charts.data);
     if (charts.error === null) return <Loading what="Reading the runs" />;
@@ -35,6 +38,7 @@ export function ChartSections({ diff, route, versions }: ChartSectionsProps) {
           <TimeChart
             charts={found}
             versions={versions}
+            prices={prices}
             metric={route.metric}
             choose={(metric) => go({ ...route, metric })}
           />
@@ -42,7 +46,7 @@ export function ChartSections({ diff, route, versions }: ChartSectionsProps) {
       </Section>
       <Section title="Distributions">
         {shown((found) => (
-          <Distributions charts={found} versions={versions} />
+          <Distributions charts={found} versions={versions} prices={prices} />
         ))}
       </Section>
     </>

@@ -1,37 +1,45 @@
 import { lazy, Suspense } from "react";
 import type { Charts } from "../api/types";
-import { count, share } from "../text/number";
+import { count } from "../text/number";
 import classes from "./charts.module.css";
 import { intervalWords, VALUE } from "./guardrails";
 import { Mark, NoPrices, Numbers } from "./plotted";
 import { loadPlots } from "./sheet";
 import { type Distribution, nothing } from "./spread";
+import { tickText } from "./ticks";
 
 const SpreadPlot = lazy(() => loadPlots().then((plots) => ({ default: plots.SpreadPlot })));
 
 const NAMES: Record<string, [string, string]> = {
   latency_ms: ["Latency", "of a run"],
-  cost_usd: ["Cost", "of a run, both sides by the same prices"],
+  cost_usd: ["Cost", "of a run, "],
 };
 const SIDES = ["baseline", "candidate"] as const;
 
 interface DistributionsProps {
   charts: Charts;
   versions: { baseline: string; candidate: string };
+  /** Whose prices the costs are at, in words. */
+  prices: string;
 }
 
 /** Latency and cost, both releases on one axis each. */
-export function Distributions({ charts, versions }: DistributionsProps) {
+export function Distributions({ charts, versions, prices }: DistributionsProps) {
   return (
     <div className={classes["pair"]}>
       {charts.distributions.map((one) => (
-        <Spread key={one.metric} of={one} alpha={charts.alpha} versions={versions} />
+        <Spread key={one.metric} of={one} alpha={charts.alpha} versions={versions} prices={prices} />
       ))}
     </div>
   );
 }
 
-function Spread({ of, alpha, versions }: { of: Distribution; alpha: number } & Pick<DistributionsProps, "versions">) {
+interface SpreadProps extends Omit<DistributionsProps, "charts"> {
+  of: Distribution;
+  alpha: number;
+}
+
+function Spread({ of, alpha, versions, prices }: SpreadProps) {
   const [name, note] = NAMES[of.metric] ?? [of.metric, ""];
   const value = VALUE[of.unit] ?? String;
   const some = (x: number | null) => (x === null ? "–" : value(x));
@@ -39,7 +47,7 @@ function Spread({ of, alpha, versions }: { of: Distribution; alpha: number } & P
   return (
     <section className={classes["spread"]} aria-label={`Distribution: ${name}`}>
       <h3>
-        {name} <span className={classes["note"]}>{note}</span>
+        {name} <span className={classes["note"]}>{of.metric === "cost_usd" ? note + prices : note}</span>
       </h3>
       {isEmpty ? (
         of.metric === "cost_usd" ? (
@@ -101,7 +109,7 @@ function Spread({ of, alpha, versions }: { of: Distribution; alpha: number } & P
               {of.baseline.quantiles.map((quantile, at) => (
                 <tr key={quantile.name}>
                   <th scope="row">
-                    {quantile.name}, {share(1 - 2 * alpha)} interval
+                    {quantile.name}, {tickText(1 - 2 * alpha, "share")} interval
                   </th>
                   {SIDES.map((side) => {
                     const own = of[side].quantiles[at];
@@ -144,7 +152,7 @@ function remarks(of: Distribution, versions: DistributionsProps["versions"]): st
     }
     const open = quantiles.filter((quantile) => quantile.value !== null && quantile.high === null);
     if (open.length > 0) {
-      found.push(`${who}: ${open.map((one) => one.name).join(" and ")} rest on too few runs to have an upper limit.`);
+      found.push(`${who}: too few runs for an upper limit of ${open.map((one) => one.name).join(" and ")}.`);
     }
   }
   return found;

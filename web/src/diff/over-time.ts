@@ -67,23 +67,33 @@ const BEYOND = 0.01;
 /** The policy's line is drawn where it is at most so many times as high as the values. */
 const LINE_WITHIN = 3;
 
-/** Where the axis ends, and whether the policy's line lies on it. */
-export function scaleOf(metric: OverTime): { top: number; hasLine: boolean } {
-  const points = [...metric.baseline, ...metric.candidate].sort((a, b) => b.value - a.value);
-  const all = points.reduce((sum, point) => sum + point.n, 0);
-  let left = BEYOND * all;
-  let highest = 0;
-  for (const point of points) {
+/** The values that count for the scale: all but those of few runs at the end that comes first. */
+function most(points: Point[]): number[] {
+  let left = BEYOND * points.reduce((sum, point) => sum + point.n, 0);
+  const kept = points.findIndex((point) => {
     left -= point.n;
-    highest = point.value;
-    if (left < 0) break;
-  }
+    return left < 0;
+  });
+  return points.slice(Math.max(0, kept)).map((point) => point.value);
+}
+
+/** Where the axis begins and ends, and whether the policy's line lies on it. */
+export function scaleOf(metric: OverTime): { bottom: number; top: number; hasLine: boolean } {
+  const points = [...metric.baseline, ...metric.candidate].sort((a, b) => b.value - a.value);
   const line = metric.line?.value ?? 0;
-  const limits = points.map((point) => point.high ?? 0).sort((a, b) => a - b);
+  let highest = most(points)[0] ?? 0;
   // Without a single failure there is nothing but the limits to see.
-  if (highest === 0) highest = limits[Math.floor(limits.length / 2)] ?? 0;
+  if (highest === 0) {
+    const limits = points.map((point) => point.high ?? 0).sort((a, b) => a - b);
+    highest = limits[Math.floor(limits.length / 2)] ?? 0;
+  }
   const hasLine = line > 0 && (highest === 0 || line <= LINE_WITHIN * highest);
-  return { top: Math.max(highest, hasLine ? line : 0) * 1.12 || 1, hasLine };
+  const end = Math.max(highest, hasLine ? line : 0) || 1;
+  const lowest = Math.min(most(points.toReversed())[0] ?? 0, hasLine ? line : end);
+  // A change of some per cent is nothing on an axis from 0, which a share of failures has all the same.
+  const bottom = metric.unit === "share" ? 0 : lowest - (end - lowest) - 0.02 * end;
+  const begins = bottom > end / 4 ? bottom : 0;
+  return { bottom: begins, top: end + 0.12 * (end - begins), hasLine };
 }
 
 /** The stretch whose middle is nearest to a moment. */

@@ -44,11 +44,12 @@ function draw(of: Distribution, width: number): Element {
     marks: [
       Plot.axisX(logTicks(low, high, Math.max(2, width / 96)), {
         tickSize: 4,
-        tickFormat: (x) => tickText(x, of.unit),
+        // Not tickFormat, from which a logarithmic axis leaves labels out.
+        text: (x: number) => tickText(x, of.unit),
       }),
       Plot.ruleY([0], { stroke: "var(--line-strong)" }),
       ...SIDES.flatMap(({ side, colour, area }) => [
-        Plot.areaY(outlines[side], { x: "x", y: "share", fill: colour, fillOpacity: area }),
+        Plot.areaY(outlines[side], { x: "x", y1: 0, y2: "share", fill: colour, fillOpacity: area }),
         Plot.line(outlines[side], { x: "x", y: "share", stroke: colour, strokeWidth: 1.5 }),
       ]),
       ...SIDES.flatMap(({ side, colour, fill, lane, label }) => {

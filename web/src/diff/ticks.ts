@@ -37,3 +37,22 @@ export function tickText(x: number, unit: string): string {
   const text = number.toLocaleString("en-US", { maximumFractionDigits: 9 });
   return unit === "share" ? `${text}\u202f%` : unit === "USD" ? `$${text}` : `${text}\u202f${unit}`;
 }
+
+const HOUR_MS = 3_600_000;
+const HOURS = [1, 2, 3, 6, 12, 24, 48, 72, 168, 336, 672];
+
+/** At most `most` moments from `low` to `high` (ms), whole steps of UTC hours or days. */
+export function timeTicks(low: number, high: number, most: number): Date[] {
+  const hours = (high - low) / HOUR_MS;
+  const step = (HOURS.find((one) => hours / one <= most) ?? Math.ceil(hours / most / 24) * 24) * HOUR_MS;
+  const found: Date[] = [];
+  for (let n = Math.ceil(low / step); n * step <= high; n++) found.push(new Date(n * step));
+  return found;
+}
+
+/** The hour; at midnight the day. */
+export function timeTickText(moment: Date): string {
+  const iso = moment.toISOString();
+  if (moment.getUTCHours() !== 0) return iso.slice(11, 16);
+  return moment.toLocaleDateString("en-US", { month: "short", day: "numeric", timeZone: "UTC" });
+}

@@ -2,31 +2,40 @@ import { type KeyboardEvent, lazy, type PointerEvent, type ReactNode, Suspense, 
 import type { Charts } from "../api/types";
 import { TIME_METRICS, type TimeMetric } from "../route";
 import { Choice } from "../shell/choice";
-import { count, share } from "../text/number";
+import { count } from "../text/number";
 import classes from "./charts.module.css";
 import { intervalWords, VALUE } from "./guardrails";
-import { LEFT, nearest, type Point, RIGHT, type Stretch, scaleOf, stretchesOf, stretchWords } from "./over-time";
-import { Mark, NoPrices, Numbers } from "./plotted";
+import { LEFT, nearest, RIGHT, type Stretch, scaleOf, stretchesOf, stretchWords } from "./over-time";
+import { Mark, NoPrices } from "./plotted";
 import { loadPlots } from "./sheet";
+import { tickText } from "./ticks";
+import { TimeTable } from "./time-table";
 
 const TimePlot = lazy(() => loadPlots().then((plots) => ({ default: plots.TimePlot })));
 
 const NAMES: Record<TimeMetric, string> = { error_rate: "Error rate", latency_ms: "Latency", cost_usd: "Cost" };
 const WHAT: Record<TimeMetric, string> = {
-  error_rate: "Share of the runs begun in each stretch that failed",
-  latency_ms: "Mean of the runs begun in each stretch",
-  cost_usd: "Mean of the runs begun in each stretch, both sides by the same prices",
+  error_rate: "Share of the runs that failed",
+  latency_ms: "Mean of the runs",
+  cost_usd: "Mean of the runs",
+};
+const NONE: Record<TimeMetric, string> = {
+  error_rate: "no runs",
+  latency_ms: "no run with a latency",
+  cost_usd: "no run with a price",
 };
 
 interface TimeChartProps {
   charts: Charts;
   versions: { baseline: string; candidate: string };
+  /** Whose prices the costs are at, in words. */
+  prices: string;
   metric: TimeMetric;
   choose: (metric: TimeMetric) => void;
 }
 
 /** One metric per hour, both releases: the pointer or the arrow keys choose the hour that is read. */
-export function TimeChart({ charts, versions, metric, choose }: TimeChartProps) {
+export function TimeChart({ charts, versions, prices, metric, choose }: TimeChartProps) {
   const found = charts.over_time.find((one) => one.metric === metric);
   const stretches = useMemo(() => (found === undefined ? [] : stretchesOf(found, charts.width_h)), [found, charts]);
   const [chosen, setChosen] = useState<number | null>(null);
@@ -35,6 +44,7 @@ export function TimeChart({ charts, versions, metric, choose }: TimeChartProps) 
   const at = Math.min(chosen ?? stretches.length - 1, stretches.length - 1);
   const stretch = stretches[at];
   const hours = charts.width_h === 1 ? "hour" : `${charts.width_h} hours`;
+  const each = charts.width_h === 1 ? "in each hour" : `in every ${hours}`;
   return (
     <div className={classes["chart"]}>
       <div className={classes["head"]}>
@@ -46,8 +56,9 @@ export function TimeChart({ charts, versions, metric, choose }: TimeChartProps) 
           choose={choose}
         />
         <p className={classes["what"]}>
-          {WHAT[metric].replace("each stretch", charts.width_h === 1 ? "each hour" : `each ${hours}`)}; band:{" "}
-          {share(1 - 2 * charts.alpha)} interval, each run for itself
+          {WHAT[metric]} begun {each}
+          {metric === "cost_usd" ? `, ${prices}` : ""}; band: {tickText(1 - 2 * charts.alpha, "share")} interval, each
+          run for itself
         </p>
       </div>
       {stretch === undefined ? (
@@ -58,52 +69,26 @@ export function TimeChart({ charts, versions, metric, choose }: TimeChartProps) 
         )
       ) : (
         <>
-          <Readout stretch={stretch} versions={versions} value={value} />
+          <Readout stretch={stretch} versions={versions} value={value} none={NONE[metric]} />
           {stretches.length === 1 ? (
             <p className={classes["empty"]}>
-              All runs began within one {hours === "hour" ? "hour" : `stretch of ${hours}`}: there is no course to draw
-              yet. A longer window may have more.
+              All runs began within one {hours === "hour" ? "hour" : `stretch of ${hours}`}: there is nothing to draw
+              over time yet. A longer window may have more.
             </p>
           ) : (
-            <Slider stretches={stretches} at={at} setAt={setChosen} text={readoutWords(stretch, versions, value)}>
+            <Slider
+              stretches={stretches}
+              at={at}
+              setAt={setChosen}
+              text={readoutWords(stretch, versions, value, NONE[metric])}
+            >
               <Suspense fallback={<div className={classes["timePlot"]} />}>
                 <TimePlot metric={found} stretches={stretches} />
               </Suspense>
             </Slider>
           )}
-          <LineWords metric={found} value={value} />
-          <Numbers name={`${NAMES[metric]} over time`}>
-            <thead>
-              <tr>
-                <th scope="col">Begun (UTC)</th>
-                {[versions.baseline, versions.candidate].map((version, side) => [
-                  // biome-ignore lint/suspicious/noArrayIndexKey: the two sides may be one release
-                  <th scope="col" key={`${side} value`}>
-                    {side === 0 ? "○" : "●"} {version}
-                  </th>,
-                  // biome-ignore lint/suspicious/noArrayIndexKey: the same
-                  <th scope="col" key={`${side} limits`}>
-                    interval
-                  </th>,
-                  // biome-ignore lint/suspicious/noArrayIndexKey: the same
-                  <th scope="col" key={`${side} n`}>
-                    runs
-                  </th>,
-                ])}
-              </tr>
-            </thead>
-            <tbody>
-              {stretches.map((one) => (
-                <tr key={one.start}>
-                  <th scope="row">{stretchWords(one).replace(" UTC", "")}</th>
-                  {([one.baseline, one.candidate] as const).map((point, side) => (
-                    // biome-ignore lint/suspicious/noArrayIndexKey: the two sides have no other name
-                    <PointCells key={side} point={point} value={value} />
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </Numbers>
+          <LineWords metric={found} value={value} isDrawn={stretches.length > 1} />
+          <TimeTable name={`${NAMES[metric]} over time`} stretches={stretches} versions={versions} value={value} />
         </>
       )}
     </div>
@@ -112,33 +97,16 @@ export function TimeChart({ charts, versions, metric, choose }: TimeChartProps) 
 
 type Text = (x: number) => string;
 
-function PointCells({ point, value }: { point: Point | null; value: Text }) {
-  if (point === null) {
-    return (
-      <>
-        <td>–</td>
-        <td>–</td>
-        <td>0</td>
-      </>
-    );
-  }
-  return (
-    <>
-      <td>{value(point.value)}</td>
-      <td>{point.low === null ? "–" : intervalWords(point, value)}</td>
-      <td>{count(point.n)}</td>
-    </>
-  );
-}
-
 interface ReadoutProps {
   stretch: Stretch;
   versions: { baseline: string; candidate: string };
   value: Text;
+  /** What is said of a side without a value. */
+  none: string;
 }
 
 /** The chosen stretch in numbers. */
-function Readout({ stretch, versions, value }: ReadoutProps) {
+function Readout({ stretch, versions, value, none }: ReadoutProps) {
   return (
     <dl className={classes["readout"]} data-testid="readout">
       <div>
@@ -157,12 +125,12 @@ function Readout({ stretch, versions, value }: ReadoutProps) {
             </dt>
             <dd>
               {point === null ? (
-                <span className={classes["dim"]}>no runs</span>
+                <span className={classes["dim"]}>{none}</span>
               ) : (
                 <>
                   <b>{value(point.value)}</b>{" "}
                   <span className={classes["dim"]}>
-                    {point.low === null ? "" : `${intervalWords(point, value)}, `}n {count(point.n)}
+                    {point.low === null ? "" : `(${intervalWords(point, value)}), `}n {count(point.n)}
                   </span>
                 </>
               )}
@@ -174,10 +142,10 @@ function Readout({ stretch, versions, value }: ReadoutProps) {
   );
 }
 
-function readoutWords(stretch: Stretch, versions: ReadoutProps["versions"], value: Text): string {
+function readoutWords(stretch: Stretch, versions: ReadoutProps["versions"], value: Text, none: string): string {
   const side = (name: "baseline" | "candidate") => {
     const point = stretch[name];
-    return `${versions[name]} ${point === null ? "no runs" : `${value(point.value)} of ${count(point.n)} runs`}`;
+    return `${versions[name]} ${point === null ? none : `${value(point.value)} of ${count(point.n)} runs`}`;
   };
   return `${stretchWords(stretch)}: ${side("baseline")}, ${side("candidate")}`;
 }
@@ -235,15 +203,24 @@ function Slider({ stretches, at, setAt, text, children }: SliderProps) {
   );
 }
 
+interface LineWordsProps {
+  metric: Charts["over_time"][number];
+  value: Text;
+  isDrawn: boolean;
+}
+
 /** The policy's line in words, and where it is when it is not on the plot. */
-function LineWords({ metric, value }: { metric: Charts["over_time"][number]; value: Text }) {
+function LineWords({ metric, value, isDrawn }: LineWordsProps) {
   const { line } = metric;
-  if (line === null) return <p className={classes["line"]}>The policy sets no limit or margin on it.</p>;
+  const { bottom, hasLine } = scaleOf(metric);
+  const begins =
+    bottom === 0 || !isDrawn ? "" : `The axis begins at ${tickText(Number(bottom.toPrecision(2)), metric.unit)}.`;
+  if (line === null) return <p className={classes["line"]}>The policy sets no limit or margin on it. {begins}</p>;
   const what = line.kind === "limit" ? "the policy's limit on the candidate" : "the margin above the baseline's mean";
   return (
     <p className={classes["line"]}>
       <Mark of="line" /> {value(line.value)}, {what}
-      {scaleOf(metric).hasLine ? "" : ": above what is drawn"}
+      {hasLine || !isDrawn ? "" : ": above what is drawn"}. {begins}
     </p>
   );
 }

@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { useCallback } from "react";
 import { Drawing } from "./drawing";
 import { connected, type Drawn, LEFT, type OverTime, RIGHT, type Stretch, scaleOf } from "./over-time";
-import { linearTicks, tickText } from "./ticks";
+import { linearTicks, tickText, timeTicks, timeTickText } from "./ticks";
 
 export const HEIGHT = 220;
 
@@ -23,10 +23,11 @@ export default function TimePlot({ metric, stretches }: TimePlotProps) {
 }
 
 function draw(metric: OverTime, stretches: Stretch[], width: number): Element {
-  const { top, hasLine } = scaleOf(metric);
+  const { bottom, top, hasLine } = scaleOf(metric);
   const [first, last] = [stretches[0]?.start ?? 0, stretches.at(-1)?.end ?? 1];
   const radius = width / Math.max(1, (last - first) / ((stretches[0]?.end ?? 1) - first)) < 8 ? 1.5 : 2.5;
   const { line } = metric;
+  const ticks = linearTicks(bottom, top, 4);
   return Plot.plot({
     width,
     height: HEIGHT,
@@ -34,13 +35,13 @@ function draw(metric: OverTime, stretches: Stretch[], width: number): Element {
     marginRight: RIGHT,
     marginTop: 12,
     marginBottom: 28,
-    x: { type: "utc", domain: [new Date(first), new Date(last)], label: null, ticks: Math.max(2, width / 110) },
-    y: { domain: [0, top], label: null },
+    x: { type: "utc", domain: [new Date(first), new Date(last)], label: null },
+    y: { domain: [bottom, top], label: null },
     style: { background: "none", color: "var(--dim)", fontSize: "12px", overflow: "visible", fontFamily: "inherit" },
     marks: [
-      Plot.gridY(linearTicks(0, top, 4), { stroke: "var(--line)", strokeOpacity: 1 }),
-      Plot.axisY(linearTicks(0, top, 4), { tickSize: 0, tickFormat: (y) => tickText(y, metric.unit) }),
-      Plot.axisX({ tickSize: 4, color: "var(--dim)" }),
+      Plot.gridY(ticks, { stroke: "var(--line)", strokeOpacity: 1 }),
+      Plot.axisY(ticks, { tickSize: 0, tickFormat: (y) => tickText(y, metric.unit) }),
+      Plot.axisX(timeTicks(first, last, (width - LEFT - RIGHT) / 72), { tickSize: 4, text: timeTickText }),
       ...SIDES.flatMap(({ side, colour, fill, band }) => {
         const parts = connected(stretches, side);
         const points = parts.flat();
@@ -55,7 +56,7 @@ function draw(metric: OverTime, stretches: Stretch[], width: number): Element {
               : [Plot.ruleX(part, { x: "x", y1: "low", y2: "high", stroke: colour, strokeOpacity: 0.4, ...clip })],
           ),
           Plot.dot(
-            points.filter((point: Drawn) => point.value <= top),
+            points.filter((point: Drawn) => point.value >= bottom && point.value <= top),
             { x: "x", y: "value", r: radius, fill, stroke: colour, strokeWidth: 1.25 },
           ),
           Plot.dot(
@@ -64,7 +65,7 @@ function draw(metric: OverTime, stretches: Stretch[], width: number): Element {
           ),
         ];
       }),
-      Plot.ruleY([0], { stroke: "var(--line-strong)" }),
+      Plot.ruleY([bottom], { stroke: "var(--line-strong)" }),
       ...(line !== null && hasLine
         ? [Plot.ruleY([line.value], { stroke: "var(--ink)", strokeDasharray: "3,3", strokeWidth: 1.5 })]
         : []),
