@@ -42,6 +42,11 @@ class Trace:
     spans: int = 0
     written: bool = False
 
+    @property
+    def first_us(self) -> int | None:
+        """The first of the landings that are not settled; None when there is none."""
+        return min((us for _, us in self.landed), default=None)
+
 
 class Pending:
     """The traces that wait.

@@ -22,7 +22,7 @@ from flightdeck.ingest.pending import SECOND_US, Pending, Trace
 from flightdeck.otel.runs import Options, Releases, assemble
 from flightdeck.otel.spans import Span
 from flightdeck.settings import AssemblySettings
-from flightdeck.store import runs, spans, writers
+from flightdeck.store import runs, spans, traces, writers
 from flightdeck.store.client import Engine
 from flightdeck.store.findings import BEFORE_ALL, unassigned_services, unassigned_traces
 from flightdeck.store.runs import TraceAssembly
@@ -212,7 +212,8 @@ class Rounds:
             raise
 
     def _assemble_or_raise(self, due: list[Trace]) -> None:
-        stored = spans.read(self._engine, [trace.key for trace in due])
+        since = traces.note(self._engine, {trace.key: trace.first_us for trace in due})
+        stored = spans.read(self._engine, since)
         now = self._clock_us()
         releases = self._releases()
         results: list[tuple[Trace, TraceAssembly, bool]] = []
@@ -228,7 +229,7 @@ class Rounds:
                 continue
             trace.last_us = max(trace.last_us, *landed)
             settled = now >= self._pending.settles_us(trace)
-            result = self._result(trace.key, found, releases, settled=settled)
+            result = self._result(trace.key, found, since[trace.key], releases, settled=settled)
             if result is None:
                 done.append(trace)
             else:
@@ -247,7 +248,9 @@ class Rounds:
             self._pending.tried(trace, now, final=True)
         self.again(list(more))
 
-    def _result(self, key: TraceKey, found: list[Span], releases: Releases, *, settled: bool) -> TraceAssembly | None:
+    def _result(
+        self, key: TraceKey, found: list[Span], since_us: int, releases: Releases, *, settled: bool
+    ) -> TraceAssembly | None:
         """A trace's assembly; None if the rules fail on it, which must not keep other traces waiting."""
         try:
             assembly = assemble(found, releases, self._options, settled=settled)
@@ -256,7 +259,7 @@ class Rounds:
             return None
         distinct = assembly.distinct_spans
         if distinct >= spans.MOST_SPANS:
-            distinct = spans.count(self._engine, [key]).get(key, distinct)
+            distinct = spans.count(self._engine, {key: since_us}).get(key, distinct)
         return TraceAssembly(key[0], key[1], distinct, assembly)
 
     def _write(self, results: Sequence[TraceAssembly], now_us: int) -> None:
@@ -282,7 +285,8 @@ class Rounds:
         if self._engine.embedded:
             return set()
         assembled = {(result.workspace, result.trace_id): result.distinct_spans for result in results}
-        stored = spans.count(self._engine, assembled)
+        since = traces.note(self._engine, dict.fromkeys(assembled))  # another receiver may know of earlier landings
+        stored = spans.count(self._engine, since)
         return {key for key, number in stored.items() if number > assembled[key]}
 
     def _save(self, now_us: int, *, closing: bool) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flightdeck.otel import semconv
 from flightdeck.otel.spans import SPAN_FIELDS, Column, Mapper
-from flightdeck.store import exports
+from flightdeck.store import exports, traces
 from flightdeck.store.client import Data, Engine
 from flightdeck.store.lookup import SORTS
 from flightdeck.store.mapping import select
@@ -198,6 +198,9 @@ def _make_spans(engine: Engine, retention_days: int) -> None:
         engine.command(f"ALTER TABLE {SPANS} MODIFY COLUMN version {version}")
     _keep(engine, SPANS, ttl, retention_days)
     _keep(engine, "findings", f"written + INTERVAL {retention_days} DAY", retention_days)
+    # A day longer: while spans of a trace are there, so is the time since when.
+    _keep(engine, "traces", f"first + INTERVAL {retention_days + 1} DAY", retention_days + 1)
+    traces.complete(engine)
 
 
 def _keep(engine: Engine, table: str, ttl: str, days: int) -> None:

@@ -5,7 +5,7 @@ Rows come back column by column and become one :class:`~flightdeck.otel.spans.Sp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
@@ -23,6 +23,9 @@ TRACES_PER_QUERY = 5_000
 """So many ids stay below what a served ClickHouse takes as one parameter (128 KiB)."""
 
 _ALL = 2**63
+
+LATELY_US = 2 * 3_600_000_000
+"""Traces that began to land so soon before the newest one are read together."""
 
 MOST_SPANS = 10_001
 """Of a part of a trace no more are read: one more than are assembled, so that assembly sees that it was cut."""
@@ -49,7 +52,8 @@ ORDER BY min(landed_us)
 LIMIT {limit:UInt64}
 """
 
-_OF_TRACES = f"workspace = {{workspace:UInt32}} AND trace_id IN ({packed.TRACE_IDS})"
+# Parts without a landing since then are left out before their index is looked at.
+_OF_TRACES = f"workspace = {{workspace:UInt32}} AND trace_id IN ({packed.TRACE_IDS}) AND landed_us >= {{since:UInt64}}"
 
 
 def _shown(name: str, column: Column) -> str:
@@ -107,37 +111,41 @@ def touched(engine: Engine, writer: int, after_us: int, until_us: int, most: int
     return [Touch(*row) for row in engine.query(_TOUCHED, bound).rows()], beyond
 
 
-def read(engine: Engine, traces: Iterable[TraceKey]) -> dict[TraceKey, list[Span]]:
+def read(engine: Engine, since: Mapping[TraceKey, int]) -> dict[TraceKey, list[Span]]:
     """The spans of traces, each span once in its latest version. A trace without spans is missing.
 
     Of a part of a trace at most ``MOST_SPANS`` are read, those that started first.
+
+    Args:
+        engine: the store.
+        since: of each trace a landing time before which nothing of it landed, Unix µs (``store/traces.py``).
     """
     found: dict[TraceKey, list[Span]] = {}
-    for workspace, ids in _portions(traces):
-        of_traces = _spans(engine, _READ, workspace, ids)
+    for workspace, since_us, ids in _portions(since):
+        of_traces = _spans(engine, _READ, workspace, since_us, ids)
         repeated = [trace_id for trace_id, some in of_traces.items() if len(set(map(_span_id, some))) < len(some)]
         if repeated:
-            of_traces |= _spans(engine, _READ_NEWEST, workspace, repeated)
+            of_traces |= _spans(engine, _READ_NEWEST, workspace, since_us, repeated)
         for trace_id, some in of_traces.items():
             if len(some) == MOST_SPANS:
-                some = _spans(engine, _READ_LARGE, workspace, [trace_id])[trace_id]  # noqa: PLW2901
+                some = _spans(engine, _READ_LARGE, workspace, since_us, [trace_id])[trace_id]  # noqa: PLW2901
             found[workspace, trace_id] = some
     return found
 
 
-def count(engine: Engine, traces: Iterable[TraceKey]) -> dict[TraceKey, int]:
-    """How many distinct spans of each trace are stored. A trace without spans is missing."""
+def count(engine: Engine, since: Mapping[TraceKey, int]) -> dict[TraceKey, int]:
+    """How many distinct spans of each trace are stored. A trace without spans is missing. ``since`` as for ``read``."""
     found: dict[TraceKey, int] = {}
-    for workspace, ids in _portions(traces):
-        for trace_id, spans in engine.query(_COUNT, _bound(workspace, ids)).rows():
+    for workspace, since_us, ids in _portions(since):
+        for trace_id, spans in engine.query(_COUNT, _bound(workspace, since_us, ids)).rows():
             found[workspace, trace_id] = spans
     return found
 
 
-def _spans(engine: Engine, sql: str, workspace: int, ids: Sequence[str]) -> dict[str, list[Span]]:
+def _spans(engine: Engine, sql: str, workspace: int, since_us: int, ids: Sequence[str]) -> dict[str, list[Span]]:
     """What a query finds, by trace; the order of a trace's spans means nothing."""
     found: dict[str, list[Span]] = {}
-    columns = engine.query(sql, _bound(workspace, ids)).data
+    columns = engine.query(sql, _bound(workspace, since_us, ids)).data
     if not columns:
         return found
     for span in map(Span, *columns):
@@ -149,13 +157,17 @@ def _spans(engine: Engine, sql: str, workspace: int, ids: Sequence[str]) -> dict
     return found
 
 
-def _bound(workspace: int, ids: Sequence[str]) -> Mapping[str, object]:
-    return {"workspace": workspace, "ids": packed.trace_ids(ids)}
+def _bound(workspace: int, since_us: int, ids: Sequence[str]) -> Mapping[str, object]:
+    return {"workspace": workspace, "since": since_us, "ids": packed.trace_ids(ids)}
 
 
-def _portions(traces: Iterable[TraceKey]) -> Iterator[tuple[int, list[str]]]:
-    """Trace ids by workspace, as many at a time as one query takes."""
-    for workspace, of_workspace in groupby(sorted(set(traces)), key=itemgetter(0)):
-        ids = (trace_id for _, trace_id in of_workspace)
-        while portion := list(islice(ids, TRACES_PER_QUERY)):
-            yield workspace, portion
+def _portions(since: Mapping[TraceKey, int]) -> Iterator[tuple[int, int, list[str]]]:
+    """Trace ids by workspace, as many at a time as one query takes, and since when their spans landed.
+
+    The few that have been landing for long are asked for apart: for the others most parts are left out.
+    """
+    lately_us = max(since.values(), default=0) - LATELY_US
+    rows = sorted((workspace, since_us < lately_us, -since_us, trace) for (workspace, trace), since_us in since.items())
+    for (workspace, _), same in groupby(rows, key=itemgetter(0, 1)):
+        while portion := list(islice(same, TRACES_PER_QUERY)):
+            yield workspace, -portion[-1][2], [row[3] for row in portion]

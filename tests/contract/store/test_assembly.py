@@ -223,11 +223,32 @@ def test_hurry_assembles_what_changed_but_leaves_open_traces_open(engine: Engine
 
 
 def test_a_trace_whose_spans_may_be_gone_is_left_alone(engine: Engine, new_receiver: NewReceiver, clock: Clock) -> None:
+    clock.pass_us(-29 * DAY_US - SECOND_US)
     receiver = new_receiver()
-    receiver.land(export(agent(), call(2)), late_us=29 * DAY_US + SECOND_US)
-    receiver.land(export(call(3)))
+    receiver.land(export(agent(parent_span_id=b"no such.", attributes=[])))
+    receiver.round()
+    clock.pass_us(29 * DAY_US + SECOND_US)
+    receiver.land(export(agent(), call(2)))
     receiver.round()
     assert (inputs(engine), receiver.rounds.waiting) == ([], 0)
+
+
+def test_a_span_that_comes_days_later_is_assembled_with_those_of_then(
+    engine: Engine, new_receiver: NewReceiver, clock: Clock
+) -> None:
+    """Also by another process, which remembers nothing, and where the trace came to no run then."""
+    clock.pass_us(-4 * DAY_US)
+    former = new_receiver(1)
+    former.land(export(call(2)))
+    former.round()
+    clock.pass_us(SETTLE_US)
+    former.round()
+    former.close()
+    clock.pass_us(3 * DAY_US)
+    receiver = new_receiver(2)
+    receiver.land(export(agent(), call(3)), export(agent(trace_id=b"o" * 16), call(2, trace_id=b"o" * 16)))
+    receiver.round()
+    assert sorted(inputs(engine)) == [301, 602]
 
 
 # --- order ------------------------------------------------------------------------------------------
@@ -396,6 +417,32 @@ def test_two_receivers_of_one_trace_end_in_one_run(engine: Engine, new_receiver:
     clock.pass_us(SETTLE_US)
     first.round()
     second.round()
+    assert [run_id for (run_id,) in engine.query("SELECT run_id FROM runs FINAL WHERE NOT is_deleted").rows()] == [
+        f"{TRACE.hex()}-{ROOT.hex()}"
+    ]
+
+
+@served_only
+def test_of_two_receivers_the_one_that_knew_less_and_wrote_last_looks_again(
+    engine: Engine, new_receiver: NewReceiver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One landed a part of the trace hours ago and was slow; it assembles while the other is about to write."""
+    slow, other = new_receiver(1), new_receiver(2)
+    slow.land(export(agent(name="outer")), late_us=DAY_US - SECOND_US)
+    other.land(
+        export(agent(span_id=b"agent..1", parent_span_id=ROOT, flags=0x300), call(2, parent_span_id=b"agent..1"))
+    )
+    write = runs.replace
+
+    def after_the_slow_one(*arguments: Any, **options: Any) -> None:
+        monkeypatch.setattr(runs, "replace", write)
+        slow.round()
+        write(*arguments, **options)
+
+    monkeypatch.setattr(runs, "replace", after_the_slow_one)
+    other.round()
+    clock.pass_us(SETTLE_US)
+    other.round()
     assert [run_id for (run_id,) in engine.query("SELECT run_id FROM runs FINAL WHERE NOT is_deleted").rows()] == [
         f"{TRACE.hex()}-{ROOT.hex()}"
     ]

@@ -43,7 +43,7 @@ def child(number: int, **fields: object) -> OtlpSpan:
 
 
 def stored(engine: Engine, trace_id: bytes = TRACE, workspace: int = 0) -> list[Span]:
-    return spans.read(engine, [(workspace, trace_id.hex())]).get((workspace, trace_id.hex()), [])
+    return spans.read(engine, {(workspace, trace_id.hex()): 0}).get((workspace, trace_id.hex()), [])
 
 
 def rows(engine: Engine) -> int:
@@ -186,7 +186,7 @@ def test_landing_a_batch_again_changes_nothing(engine: Engine, way_in: Landing) 
     way_in.land(sent)
     assert stored(engine) == first
     assert len(first) == 2
-    assert spans.count(engine, [(0, TRACE.hex())]) == {(0, TRACE.hex()): 2}
+    assert spans.count(engine, {(0, TRACE.hex()): 0}) == {(0, TRACE.hex()): 2}
 
 
 def test_of_versions_of_a_span_the_latest_end_wins_then_always_the_same_one(engine: Engine, way_in: Landing) -> None:
@@ -247,10 +247,10 @@ def test_many_traces_of_several_workspaces_are_read_and_counted(
         sent = export(*(child(k, trace_id=trace) for trace in traces for k in (1, 2)))
         way_in.land(batch([sent], landed_us=NOW_US, workspace=workspace))
     keys = [(workspace, trace.hex()) for workspace in (1, 2) for trace in traces]
-    found = spans.read(engine, [*keys, (3, traces[0].hex()), (1, "f" * 32)])
+    found = spans.read(engine, dict.fromkeys([*keys, (3, traces[0].hex()), (1, "f" * 32)], 0))
     assert sorted(found) == sorted(keys)
     assert all([span.span_id for span in found[key]] == [f"{1:016x}", f"{2:016x}"] for key in keys)
-    assert spans.count(engine, keys) == dict.fromkeys(keys, 2)
+    assert spans.count(engine, dict.fromkeys(keys, 0)) == dict.fromkeys(keys, 2)
 
 
 def test_of_a_trace_that_is_too_large_the_earliest_spans_of_each_part_are_read(
