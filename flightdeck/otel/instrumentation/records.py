@@ -146,9 +146,14 @@ def _followed(attributes: Mapping[str, str | float], where: context.Context) -> 
 
 def _logged(attributes: Mapping[str, str | float], where: context.Context) -> bool:
     """Emits a score as a log record; false if nobody would export it."""
-    records = get_logger_provider().get_logger("flightdeck.otel")
-    enabled = getattr(records, "enabled", None)  # younger than the oldest SDK that we take
-    if enabled is not None and not enabled(context=where, event_name=EVALUATION_RESULT):
+    provider = get_logger_provider()
+    records = provider.get_logger("flightdeck.otel")
+    if hasattr(records, "enabled"):
+        exported = records.enabled(context=where, event_name=EVALUATION_RESULT)
+    else:  # the oldest SDK that we take
+        several = getattr(provider, "_multi_log_record_processor", None)
+        exported = bool(getattr(several, "_log_record_processors", ()))
+    if not exported:
         return False
     records.emit(
         timestamp=time.time_ns(),
