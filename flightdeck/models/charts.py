@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from flightdeck.models.described import Described
 from flightdeck.models.diff import DiffFilters
 from flightdeck.models.fields import Count, Moment
 from flightdeck.models.verdict import Number, VerdictWindows
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class ChartPoint(_Part):
+class ChartPoint(Described):
     """The runs of one release that started in one stretch of time, and their mean (of errors: the share that failed).
 
     Stretches without a run with a value are left out.
@@ -31,7 +28,7 @@ class ChartPoint(_Part):
     high: Number | None
 
 
-class PolicyLine(_Part):
+class PolicyLine(Described):
     """What the policy holds a metric's mean against."""
 
     kind: Literal["limit", "margin"]
@@ -39,7 +36,7 @@ class PolicyLine(_Part):
     value: Number
 
 
-class MetricOverTime(_Part):
+class MetricOverTime(Described):
     """One metric: error_rate (share), latency_ms (ms) or cost_usd (USD, both releases by the same prices)."""
 
     metric: str
@@ -49,7 +46,7 @@ class MetricOverTime(_Part):
     candidate: list[ChartPoint]
 
 
-class ChartBin(_Part):
+class ChartBin(Described):
     """How many runs of each release have a value in ``[low, high)``."""
 
     low: Number
@@ -58,7 +55,7 @@ class ChartBin(_Part):
     candidate: Count
 
 
-class ChartQuantile(_Part):
+class ChartQuantile(Described):
     """A quantile of one release's runs, read from bins 2 % wide; null without a run.
 
     A limit is null where too few runs lie beyond it: above p99 from some 300 runs on.
@@ -70,7 +67,7 @@ class ChartQuantile(_Part):
     high: Number | None
 
 
-class SideDistribution(_Part):
+class SideDistribution(Described):
     """One release's part in a distribution."""
 
     n: Count
@@ -80,7 +77,7 @@ class SideDistribution(_Part):
     quantiles: list[ChartQuantile]
 
 
-class MetricDistribution(_Part):
+class MetricDistribution(Described):
     """How latency_ms (ms) or cost_usd (USD) is distributed over runs."""
 
     metric: str
@@ -92,7 +89,7 @@ class MetricDistribution(_Part):
     candidate: SideDistribution
 
 
-class DiffCharts(_Part):
+class DiffCharts(Described):
     """The answer of ``POST /v1/diff/charts``: what a verdict's runs look like.
 
     Limits are of these runs, each for itself; where a tenant's runs hang together, those of the verdict are wider.

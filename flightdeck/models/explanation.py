@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from flightdeck.models.described import Described
 from flightdeck.models.fields import Count
 
 DriverKind = Literal["task", "model", "tenant", "error_type"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class Driver(_Part):
+class Driver(Described):
     """One task, model, tenant or error type, and its part in a metric's difference.
 
     The parts of all tasks sum up to the difference, and so do those of all models, tenants, and error types.
@@ -38,7 +35,7 @@ class Driver(_Part):
     """Runs of the candidate: failed ones for error_rate, the dearest or slowest ones else."""
 
 
-class MetricDrivers(_Part):
+class MetricDrivers(Described):
     """What moved one metric, without standardisation: error_rate (share), latency_ms (ms), cost_usd (USD)."""
 
     metric: str
@@ -51,7 +48,7 @@ class MetricDrivers(_Part):
     """The largest of each kind, by absolute contribution. A kind of which there is a single one is left out."""
 
 
-class Explanation(_Part):
+class Explanation(Described):
     """What drives a diff, metric by metric."""
 
     metrics: list[MetricDrivers] = Field(default_factory=list)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from flightdeck.models.described import Described
 from flightdeck.models.fields import Count, Moment, Share, Usd
 from flightdeck.models.statistics import Statistics
 
 
-class DiffConfig(BaseModel):
+class DiffConfig(Described):
     """How many runs a side must have: HIGH confidence from ``min_*_runs`` on, LOW under ``min_low_runs``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_candidate_runs: Count = 500
     """Runs of the candidate from which on confidence is HIGH."""

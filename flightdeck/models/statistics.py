@@ -6,8 +6,9 @@ import math
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from flightdeck.models.described import Described
 from flightdeck.models.window import length_s
 
 Metric = Literal["error_rate", "latency_ms", "cost_usd", "tokens_per_run", "tools_per_run", "cost_per_success"]
@@ -30,10 +31,10 @@ MOST_GUARDRAILS = 50
 MOST_LAG_S = 7 * 86_400
 
 
-class Closed(BaseModel):
+class Closed(Described):
     """A model whose keys are a closed set: an unknown one is an error that names the nearest."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from flightdeck.models.described import Described
 from flightdeck.models.fields import Count
 
 Status = Literal["PASS", "FAIL", "INCONCLUSIVE", "NODATA"]
@@ -17,16 +18,12 @@ Scope = Literal["tenants", "observed_tenants", "runs"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
 def guardrail_name(metric: str, estimand: str) -> str:
     """What a guardrail is called: its metric, and what of it unless that is the mean."""
     return metric if estimand == "mean" else f"{metric} {estimand}"
 
 
-class VerdictReason(_Part):
+class VerdictReason(Described):
     """Why a verdict is not PASS. ``metric`` and ``name`` are "" when it concerns the evidence as a whole."""
 
     code: str
@@ -36,21 +33,21 @@ class VerdictReason(_Part):
     message: str
 
 
-class VerdictWarning(_Part):
+class VerdictWarning(Described):
     """What to know about a verdict, whatever it is."""
 
     code: str
     message: str
 
 
-class VerdictMargin(_Part):
+class VerdictMargin(Described):
     """How much worse is still acceptable; one of the two."""
 
     absolute: Number | None = None
     relative: Number | None = None
 
 
-class VerdictEffect(_Part):
+class VerdictEffect(Described):
     """An estimate between limits, each of which is wrong with probability alpha."""
 
     estimate: Number | None = None
@@ -58,7 +55,7 @@ class VerdictEffect(_Part):
     high: Number | None = None
 
 
-class RunsNeeded(_Part):
+class RunsNeeded(Described):
     """About how many more runs until a decision at the wanted power, were things as they look now; null is unknown."""
 
     baseline: Count | None = None
@@ -69,7 +66,7 @@ class RunsNeeded(_Part):
     """Why no number of runs would do: too few tenants, or an effect at or beyond the margin."""
 
 
-class VerdictMetric(_Part):
+class VerdictMetric(Described):
     """One guardrail: both sides, the effect, and what follows for its margin."""
 
     name: str
@@ -106,7 +103,7 @@ class VerdictMetric(_Part):
     runs_needed: RunsNeeded
 
 
-class VerdictLimit(_Part):
+class VerdictLimit(Described):
     """One absolute limit on the candidate (1.3's ``max_…`` keys)."""
 
     name: str
@@ -126,7 +123,7 @@ class VerdictLimit(_Part):
     design_effect: Number | None = None
 
 
-class VerdictMix(_Part):
+class VerdictMix(Described):
     """How alike the tasks of both sides are."""
 
     overlap: Number | None = None
@@ -136,7 +133,7 @@ class VerdictMix(_Part):
     """Strata that one side lacks or has too few runs in."""
 
 
-class VerdictClusters(_Part):
+class VerdictClusters(Described):
     """The tenants."""
 
     unit: Literal["tenant", "run"]
@@ -147,21 +144,21 @@ class VerdictClusters(_Part):
     """The smaller of both sides' effective number: how many tenants of one size would say as much."""
 
 
-class VerdictWindow(_Part):
+class VerdictWindow(Described):
     """A side's window, ISO 8601."""
 
     since: str
     until: str
 
 
-class VerdictWindows(_Part):
+class VerdictWindows(Described):
     """Both windows; null when unknown."""
 
     baseline: VerdictWindow | None = None
     candidate: VerdictWindow | None = None
 
 
-class VerdictTime(_Part):
+class VerdictTime(Described):
     """Whether both sides ran at the same time, and whether the verdict holds hour by hour."""
 
     windows: VerdictWindows
@@ -170,7 +167,7 @@ class VerdictTime(_Part):
     """Width of the stretches of UTC time that were compared."""
 
 
-class Verdict(_Part):
+class Verdict(Described):
     """Roll forward or not: PASS, FAIL, INCONCLUSIVE (more runs are needed), NODATA (a side has no finished run).
 
     What comes after ``warnings`` is null and empty where only 1.3's limits were looked at.

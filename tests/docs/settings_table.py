@@ -9,6 +9,7 @@ from typing import get_args
 
 from pydantic import BaseModel, SecretStr
 
+from flightdeck.models.described import descriptions
 from flightdeck.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -30,7 +31,7 @@ def rows(model=Settings, path=()):
         if isinstance(default, bool):
             default = str(default).lower()
         shown = "" if default in (None, "", (), Path()) else str(default)
-        meaning = " ".join((field.description or "").replace("``", "`").split())
+        meaning = " ".join(descriptions(model).get(name, "").replace("``", "`").split())
         yield ".".join(key), "FLIGHTDECK_" + "__".join(key).upper(), shown, meaning
 
 
