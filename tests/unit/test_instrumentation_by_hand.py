@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 import flightdeck.otel
 from flightdeck.otel.instrumentation import by_hand, records, throttled
 from flightdeck.otel.instrumentation.batches import ScoresOnly
-from flightdeck.otel.instrumentation.identity import BaggageProcessor
+from flightdeck.otel.instrumentation.identity import BaggageProcessor, IdentityProcessor
 from flightdeck.otel.instrumentation.reporter import compact
 from flightdeck.otel.instrumentation.settings import CARRIED
 from flightdeck.otel.releases import KnownReleases
@@ -454,3 +454,20 @@ def test_a_thread_s_runs_are_its_own(program):
     for thread in threads:
         thread.join()
     assert {made.tenant_id for made in program.runs()} == {f"t{number}" for number in range(50)}
+
+
+def test_what_only_marks_spans_keeps_no_flush_from_those_that_come_after_it():
+    """A provider flushes one processor after the other, up to the first that does not say that it did."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(IdentityProcessor({"flightdeck.release_id": "rel_0123456789ab"}))
+    provider.add_span_processor(BaggageProcessor(CARRIED))
+    flushed: list[int] = []
+
+    class Last(SimpleSpanProcessor):
+        def force_flush(self, timeout_millis: int = 30_000) -> bool:
+            flushed.append(timeout_millis)
+            return True
+
+    provider.add_span_processor(Last(InMemorySpanExporter()))
+    assert provider.force_flush(1000) is True
+    assert len(flushed) == 1

@@ -9,10 +9,19 @@ from collections.abc import Iterable, Mapping
 
 from opentelemetry import baggage
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import Span, SpanProcessor
 
 
-class IdentityProcessor(SpanProcessor):
+class _AtStart(SpanProcessor):
+    """What only acts when a span starts holds nothing back; in older SDKs the default would say that it does."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Nothing to do."""
+        del timeout_millis
+        return True
+
+
+class IdentityProcessor(_AtStart):
     """Puts the agent's identity on every span, where a resource that is already made can't take it."""
 
     def __init__(self, identity: Mapping[str, str]) -> None:
@@ -26,11 +35,8 @@ class IdentityProcessor(SpanProcessor):
             if key not in own:
                 span.set_attribute(key, value)
 
-    def on_end(self, span: ReadableSpan) -> None:
-        """Nothing to do."""
 
-
-class BaggageProcessor(SpanProcessor):
+class BaggageProcessor(_AtStart):
     """Copies the named keys of W3C baggage to every span, so that a run's identity crosses threads and services.
 
     Other keys are left alone: baggage comes from whoever called, and may hold anything.
@@ -49,6 +55,3 @@ class BaggageProcessor(SpanProcessor):
             value = carried.get(key)
             if isinstance(value, str) and value and key not in own:
                 span.set_attribute(key, value)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Nothing to do."""
