@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def coverage(report: Report, rng: np.random.Generator, count: int) -> None:
                 found = pair(bins, q, bins.frame.task, 5, clustered=shared is not None)
                 held[name] += found is not None and _holds(found, name)
                 if shared and name == "p50" and found is not None:
-                    alone = Pair(found.baseline, found.candidate, 0.0, found.df, found.comparison, found.within_share)
+                    alone = replace(found, correlation=0.0)
                     without += _holds(alone, name)
         for name, (low, high) in DESIGN.items():
             share = held[name] / count

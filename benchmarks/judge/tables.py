@@ -173,8 +173,6 @@ def _both(
 # --- looks (section 5) --------------------------------------------------------------------------------
 
 HOURS, PER_HOUR, MIN_13, MIN_RUNS = 72, 60, 500, 30
-TENANT_EFFECT = 0.0
-"""Standard deviation of the effect from tenant to tenant."""
 
 
 def looks(report: Report, rng: np.random.Generator, count: int) -> None:
@@ -259,12 +257,12 @@ def _cumulated(values: A, n: A) -> Sums:
 def _tenant_sides(
     rng: np.random.Generator, size: int, truth: tuple[float, float, float], tenants: int
 ) -> list[list[Sums]]:
-    """Shared tenants of uneven size, whose effects differ a little; runs come from them at random."""
+    """Shared tenants of uneven size, dear ones no slower than others; runs come from them at random."""
     shares = worlds.zipf(tenants, 10**6) / 10**6
-    means, rates = worlds.tenant_means(rng, size, tenants), worlds.tenant_errors(rng, size, tenants, 0.05)
+    means = [worlds.tenant_means(rng, size, tenants) for _ in ("latency", "cost")]
+    rates = worlds.tenant_errors(rng, size, tenants, 0.05)
     made = []
-    for side, scale in enumerate(((1.0, 0.05, 1.0), truth)):
-        effect = 1 + TENANT_EFFECT * side * rng.standard_normal((2, size, tenants))
+    for scale in ((1.0, 0.05, 1.0), truth):
         who = rng.choice(tenants, (size, HOURS * PER_HOUR), p=shares)
         place = ((np.arange(size)[:, None] * HOURS + np.arange(HOURS * PER_HOUR) // PER_HOUR) * tenants + who).ravel()
 
@@ -275,7 +273,7 @@ def _tenant_sides(
         n = cumulated(None)
         sums = []
         for at, sigma in ((0, worlds.LATENCY_SIGMA), (2, worlds.COST_SIGMA)):
-            own = np.take_along_axis(means * effect[at // 2], who, 1)
+            own = np.take_along_axis(means[at // 2], who, 1)
             values = scale[at] * own * worlds.lognormal(rng, sigma, who.shape)
             total, squares = cumulated(values), cumulated(values**2)
             mean = np.divide(total, n, out=np.zeros_like(total), where=n > 0)

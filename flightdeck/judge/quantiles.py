@@ -1,8 +1,9 @@
 """Quantiles from histograms: order statistics at the ranks that the binomial leaves open.
 
-Limits of one side are Woodruff's (1952), those of the effect MOVER's (Zou and Donner, 2008).
-A share q of runs lies below the quantile; how many independent runs would know that share as well is taken from what
-each tenant moves in it. A limit is unbounded where fewer than one run lies beyond its rank: p99 needs some 300 runs.
+Limits of one side are Woodruff's (1952), those of the effect have the shape of MOVER's (Zou and Donner, 2008) and are
+as much narrower as shared tenants make them. A share q of runs lies below the quantile; how many independent runs would
+know that share as well is taken from what each tenant moves in it. A limit is unbounded where fewer than one run lies
+beyond its rank: p99 needs some 300 runs.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from flightdeck.judge.series import BASELINE, CANDIDATE, Floats, Frame, Indices,
 from flightdeck.judge.special import betaincinv, ndtr
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
-_MOST_CORRELATION = 0.95
 _LEAST_SHARED = 5
+_LEAST = 1e-12
+"""Of a variance that correlation takes away: an open limit stays open."""
 _FURTHEST = 38.0
 """Standard errors beyond which a tail is 0."""
 
@@ -134,32 +136,46 @@ class Bins:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both sides' quantiles, how they hang together, and what the comparison of their shares below says."""
+    """Both sides' quantiles, how they hang together, and what the comparison of their shares below says.
+
+    Of the variance of the difference of both shares, independent runs would have ``iid_share``, and more runs of the
+    same tenants would lessen ``within_share``.
+    """
 
     baseline: Estimate
     candidate: Estimate
     correlation: float
     df: float
     comparison: Comparison
+    iid_share: float
     within_share: float
 
     def limits(self, critical: float, scale: Callable[[float], float]) -> tuple[float, float]:
-        """Of candidate - baseline on a scale (MOVER); infinite where unbounded."""
-        candidate, baseline = scale(self.candidate.value), scale(self.baseline.value)
-        (c_low, c_high), (b_low, b_high) = (
-            tuple(scale(limit) for limit in side.limits(critical)) for side in (self.candidate, self.baseline)
-        )
-        effect = candidate - baseline
-        return (
-            effect - _combined(candidate - c_low, b_high - baseline, self.correlation),
-            effect + _combined(c_high - candidate, baseline - b_low, self.correlation),
-        )
+        """Of candidate - baseline on a scale; infinite where unbounded."""
+        effect = scale(self.candidate.value) - scale(self.baseline.value)
+        (c_low, c_high), (b_low, b_high) = (_reach(side, critical, scale) for side in (self.candidate, self.baseline))
+        narrower = self._narrower(scale)
+        return effect - narrower * math.hypot(c_low, b_high), effect + narrower * math.hypot(c_high, b_low)
+
+    def _narrower(self, scale: Callable[[float], float]) -> float:
+        """The standard error of the difference, as a share of what it would be without the correlation.
+
+        One factor for all limits: a correlation inside MOVER's sum adds how uneven both sides are, and limits of higher
+        confidence could lie within those of lower.
+        """
+        if not self.correlation:
+            return 1.0
+        candidate, baseline = (sum(_reach(side, 1.0, scale)) for side in (self.candidate, self.baseline))
+        squares = candidate**2 + baseline**2
+        if not 0 < squares < math.inf:
+            return 1.0
+        return math.sqrt(max(_LEAST, 1 - 2 * self.correlation * candidate * baseline / squares))
 
 
-def _combined(own: float, other: float, correlation: float) -> float:
-    if math.isinf(own) or math.isinf(other):
-        return math.inf
-    return math.sqrt(max(0.0, own * own + other * other - 2 * correlation * own * other))
+def _reach(side: Estimate, critical: float, scale: Callable[[float], float]) -> tuple[float, float]:
+    """How far the limits lie below and above the estimate."""
+    low, high = side.limits(critical)
+    return scale(side.value) - scale(low), scale(high) - scale(side.value)
 
 
 def pair(bins: Bins, q: float, strata: Indices, least: int, *, clustered: bool) -> Pair | None:
@@ -191,14 +207,21 @@ def pair(bins: Bins, q: float, strata: Indices, least: int, *, clustered: bool) 
         # Each side's limits rest on what its own tenants say of its spread.
         df = min(one.df for one in alone)
     within = sum(max(one.within, most) for one, most in zip(alone, floors, strict=True))
+    correlation = _correlation(comparison, floors) if clustered else 0.0
+    spread_of_both = sum(variances) - 2 * correlation * math.sqrt(math.prod(variances))
     return Pair(
         baseline=Estimate(spread[0], q, floor / variances[0]),
         candidate=Estimate(spread[1], q, floor / variances[1]),
-        correlation=_correlation(comparison, floors) if clustered else 0.0,
+        correlation=correlation,
         df=df,
         comparison=comparison,
-        within_share=min(1.0, within / sum(variances)),
+        iid_share=_share(sum(floors), spread_of_both),
+        within_share=_share(within, spread_of_both),
     )
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if part < whole else 1.0
 
 
 def _groups(bins: Bins, strata: Indices) -> tuple[Indices, Indices]:
@@ -229,7 +252,7 @@ def _correlation(comparison: Comparison, floors: Sequence[float]) -> float:
     baseline, candidate = comparison.influence
     product = float((baseline * candidate).sum())
     own = math.sqrt(max(floors[0], float((baseline**2).sum())) * max(floors[1], float((candidate**2).sum())))
-    return min(_MOST_CORRELATION, max(0.0, product / own)) if own > 0 else 0.0
+    return min(1.0, max(0.0, product / own)) if own > 0 else 0.0
 
 
 # --- the guardrail ------------------------------------------------------------------------------------
@@ -265,10 +288,8 @@ def quantile(found: Pair, rules: Rules) -> Outcome:
 
 def _parts(found: Pair, spread: float) -> Variance:
     """What of the variance independent runs would have, and what more runs would lessen."""
-    own = 1 / found.baseline.n + 1 / found.candidate.n
-    independent = min(1.0, float((1 / found.comparison.effective_runs).sum()) / own)
     effective = found.comparison.variance(1.0, clustered=math.isfinite(found.df)).effective
-    return Variance(spread, spread * independent, spread * found.within_share, found.df, effective)
+    return Variance(spread, spread * found.iid_share, spread * found.within_share, found.df, effective)
 
 
 def _variance(found: Pair, scale: Callable[[float], float], critical: Critical) -> float:

@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -301,6 +303,55 @@ def test_quantile_limits_cover_the_true_effect(estimand: str, q: float) -> None:
         assert (high is not None and high < 0.2) == (outcome.test.p_pass < 0.05)
         held += (low is None or low <= 0) and (high is None or high >= 0)
     assert 170 <= held <= 198
+
+
+def _shared_tenants(chance: np.random.Generator, runs: int, tenants: int = 12) -> quantiles.Bins:
+    """Both sides from the same tenants, which differ; the releases don't."""
+    levels = 0.6 * chance.standard_normal(tenants)
+    sides = [
+        histogram(
+            side,
+            [
+                (Ran(tenant=f"t{at}"), int(1000 * math.exp(level + 0.8 * noise)))
+                for at, level in enumerate(levels)
+                for noise in chance.standard_normal(runs)
+            ],
+        )
+        for side in "bc"
+    ]
+    return quantiles.Bins.of(*sides)
+
+
+def test_what_shared_tenants_have_in_common_cancels_however_many_runs_there_are() -> None:
+    """More runs of the same tenants go on narrowing the limits: tenants that don't change say nothing of a change."""
+    widths = []
+    for runs in (100, 1600):
+        bins = _shared_tenants(np.random.default_rng(5), runs)
+        found = quantiles.pair(bins, 0.5, bins.frame.task, 5, clustered=True)
+        assert found is not None
+        low, high = found.limits(1.645, math.log)
+        assert low < 0 < high
+        widths.append(high - low)
+    assert widths[1] < 0.4 * widths[0]
+
+
+@pytest.mark.parametrize("q", [0.5, 0.95])
+@pytest.mark.parametrize("scale", [math.log, float])
+def test_limits_of_shared_tenants_widen_with_confidence_and_mirror_when_the_sides_are_swapped(
+    q: float, scale: Callable[[float], float]
+) -> None:
+    bins = _shared_tenants(np.random.default_rng(6), 200)
+    found = quantiles.pair(bins, q, bins.frame.task, 5, clustered=True)
+    assert found is not None
+    assert found.correlation > 0.5
+    limits = np.array([found.limits(critical, scale) for critical in np.linspace(0.05, 3, 120)])
+    assert (np.diff(limits[:, 0]) <= 1e-9).all()
+    assert (np.diff(limits[:, 1]) >= -1e-9).all()
+    flipped = quantiles.Bins(replace(bins.frame, side=1 - bins.frame.side), bins.bin, bins.runs)
+    mirrored = quantiles.pair(flipped, q, bins.frame.task, 5, clustered=True)
+    assert mirrored is not None
+    low, high = found.limits(1.645, scale)
+    assert mirrored.limits(1.645, scale) == pytest.approx((-high, -low))
 
 
 # --- runs needed --------------------------------------------------------------------------------------
