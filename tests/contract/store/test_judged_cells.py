@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from flightdeck.judge.cells import BIN_BASE, MERGED_TENANTS, Cell, CellCost, Moments, merged
+from flightdeck.judge.cells import BIN_BASE, MERGED_TENANTS, Bin, Cell, CellCost, Moments, merged
 from flightdeck.otel.runs import Finding, Run
 from flightdeck.otel.scores import Score
 from flightdeck.pricing.tariff import ALWAYS_SINCE_US, ALWAYS_UNTIL_US, PriceRow, Tariff
-from flightdeck.store import drivers, histograms, landing, scores
+from flightdeck.store import charts, drivers, histograms, landing, scores
 from flightdeck.store.cells import Wanted, cells, hourly
 from flightdeck.store.client import Engine
 from flightdeck.store.cohort import CohortQuery
@@ -296,6 +296,47 @@ class TestVerdict:
             counted[b.release_id, b.task_id, b.tenant_id] += b.runs
         assert counted == expected
 
+    def test_charts_are_of_the_same_runs_by_time_and_by_value(self, engine: Engine, seed: int, lag_s: int) -> None:
+        made = some_runs(seed)
+        sent(engine, made)
+        asked = cohort(*RELEASES, lag_s=lag_s)
+        inside = started(made, asked)
+        for width in (1, 6):
+            found = charts.charted(engine, asked, TARIFFS[0], width)
+            for id_ in RELEASES:
+                own = [one for one in inside if one.release == id_]
+                of = grouped(own, lambda one, width=width: (one.hour // width,))
+                assert found[id_].stretches == [stretch(runs, width) for runs in of]
+                spent = [said for one in own if (said := one.cost(PRICES[0])) is not None]
+                assert in_bins(found[id_].latency) == values_in_bins(
+                    [one.latency_ms for one in own if one.latency_ms is not None]
+                )
+                assert in_bins(found[id_].cost) == values_in_bins(spent)
+        narrow = charts.charted(engine, asked, TARIFFS[0], 1)
+        assert charts.merged(narrow[RELEASES[0]].stretches, 6) == found[RELEASES[0]].stretches
+
+
+def stretch(of: Sequence[Made], width: int) -> charts.Stretch:
+    def sums(values: Sequence[int]) -> Moments:
+        return Moments(len(values), sum(values), sum(value**2 for value in values))
+
+    return charts.Stretch(
+        hour=of[0].hour // width * width,
+        runs=len(of),
+        errors=sum(not one.success for one in of),
+        latency=sums([one.latency_ms for one in of if one.latency_ms is not None]),
+        cost=sums([spent for one in of if (spent := one.cost(PRICES[0])) is not None]),
+    )
+
+
+def values_in_bins(values: Iterable[int]) -> dict[int, int]:
+    """None of these random values lies so near to a bin's edge that the logarithm's last digit decides."""
+    return dict(Counter(math.floor(math.log(max(value, 1)) / math.log(BIN_BASE)) for value in values))
+
+
+def in_bins(found: Sequence[Bin]) -> dict[int, int]:
+    return {one.bin: one.runs for one in found}
+
 
 def in_window(one: Made, asked: CohortQuery) -> bool:
     since, until = (int(moment.timestamp()) * SECOND_US for moment in (asked.since, asked.until))
@@ -305,10 +346,10 @@ def in_window(one: Made, asked: CohortQuery) -> bool:
 def test_long_windows_have_wider_hours_and_many_tenants_are_merged(engine: Engine) -> None:
     """The size of an answer is bounded, and no run is lost."""
     engine.command(
-        "INSERT INTO run_rows (agent_id, release_id, environment, timestamp_us, run_key, trace_key, run_id, "
-        "version, tenant_id, task_id, success, latency_ms) "
-        "SELECT 'support', ['rel_b', 'rel_c'][number % 2 + 1], 'prod', "
-        "{noon:Int64} - (number % 600) * 3600 * 1000000, number, number, toString(number), 1, "
+        "INSERT INTO runs (agent_id, release_id, environment, timestamp, hour, run_key, run_id, version, tenant_id, "
+        "task_id, success, latency_ms) SELECT 'support', ['rel_b', 'rel_c'][number % 2 + 1], 'prod', "
+        "fromUnixTimestamp64Micro({noon:Int64} - (number % 600) * 3600 * 1000000, 'UTC') AS moment, "
+        "toStartOfHour(moment), number, toString(number), 1, "
         "concat('t', toString(number % 997)), concat('k', toString(number % 13)), 1, 5 FROM numbers(30000)",
         {"noon": NOON_US},
     )

@@ -63,38 +63,46 @@ describe("stretches", () => {
 });
 
 describe("the scale", () => {
+  /** A point whose limits are its value. */
+  const sharp = (hour: number, value: number, n = 100): Point => ({
+    ...point(hour, value, n),
+    low: value,
+    high: value,
+  });
+
   it("holds the values and the policy's line", () => {
     const own = course({
-      baseline: [point(0, 0.02)],
-      candidate: [point(0, 0.03)],
+      baseline: [sharp(0, 0.02)],
+      candidate: [sharp(0, 0.03)],
       line: { kind: "limit", value: 0.05 },
     });
-    expect(scaleOf(own)).toEqual({ bottom: 0, top: expect.closeTo(0.05 * 1.12), hasLine: true });
+    expect(scaleOf(own)).toEqual({ bottom: 0, top: expect.closeTo(0.05 * 1.08), hasLine: true });
   });
 
   it("leaves a line out that lies far above", () => {
-    const own = course({ baseline: [point(0, 0.02)], line: { kind: "limit", value: 0.5 } });
-    expect(scaleOf(own)).toEqual({ bottom: 0, top: expect.closeTo(0.02 * 1.12), hasLine: false });
+    const own = course({ baseline: [sharp(0, 0.02)], line: { kind: "limit", value: 0.5 } });
+    expect(scaleOf(own)).toEqual({ bottom: 0, top: expect.closeTo(0.02 * 1.08), hasLine: false });
   });
 
-  it("is not made by a hundredth of the runs", () => {
-    const own = course({ baseline: [point(0, 0.02, 1000), point(1, 1, 5)] });
-    expect(scaleOf(own).top).toBeCloseTo(0.02 * 1.12);
-    expect(scaleOf(course({ baseline: [point(0, 0.02, 1000), point(1, 1, 50)] })).top).toBeCloseTo(1.12);
+  it("is not made by a hundredth of the runs, nor by the limits of few", () => {
+    const alone = { ...sharp(1, 1, 5), low: 0.3 };
+    expect(scaleOf(course({ baseline: [sharp(0, 0.02, 1000), alone] })).top).toBeCloseTo(0.02 * 1.08);
+    expect(scaleOf(course({ baseline: [sharp(0, 0.02, 1000), sharp(1, 1, 50)] })).top).toBeCloseTo(1.08);
+    expect(scaleOf(course({ baseline: [point(0, 0.02, 1000), { ...alone, value: 0.02 }] })).top).toBeCloseTo(
+      0.04 * 1.08,
+    );
   });
 
-  it("of a mean begins where the values are, of a share at 0", () => {
-    const values = { baseline: [point(0, 1000)], candidate: [point(0, 1100)] };
+  it("of a mean begins near the values, of a share at 0", () => {
+    const values = { baseline: [sharp(0, 1000)], candidate: [sharp(0, 1100)] };
     const { bottom, top } = scaleOf(course({ ...values, metric: "latency_ms", unit: "ms" }));
-    expect(bottom).toBeGreaterThan(800);
-    expect(bottom).toBeLessThan(1000);
-    expect(top).toBeGreaterThan(1100);
+    expect([bottom, top]).toEqual([expect.closeTo(950), expect.closeTo(1112)]);
     expect(scaleOf(course(values)).bottom).toBe(0);
   });
 
   it("without any failure shows how far the limits go", () => {
     const none = { ...point(0, 0), low: 0, high: 0.04 };
-    expect(scaleOf(course({ baseline: [none] })).top).toBeCloseTo(0.04 * 1.12);
+    expect(scaleOf(course({ baseline: [none] })).top).toBeCloseTo(0.04 * 1.08);
     expect(scaleOf(course({})).top).toBeGreaterThan(0);
   });
 });

@@ -10,7 +10,7 @@ const HOUR_MS = 3_600_000;
 
 /** Pixels left and right of a plot over time: what lies over it must know. */
 export const LEFT = 64;
-export const RIGHT = 12;
+export const RIGHT = 24;
 
 /** One stretch of time; null where a side has no run with a value. */
 export interface Stretch {
@@ -81,6 +81,10 @@ function most(points: Point[]): number[] {
 export function scaleOf(metric: OverTime): { bottom: number; top: number; hasLine: boolean } {
   const points = [...metric.baseline, ...metric.candidate].sort((a, b) => b.value - a.value);
   const line = metric.line?.value ?? 0;
+  const counts = points.map((point) => point.n).sort((a, b) => a - b);
+  // The limits of those with the most runs; others may be cut off.
+  const known = points.filter((point) => point.n >= (counts[Math.floor(counts.length / 2)] ?? 0));
+  const highs = known.map((point) => point.high ?? point.value);
   let highest = most(points)[0] ?? 0;
   // Without a single failure there is nothing but the limits to see.
   if (highest === 0) {
@@ -88,12 +92,13 @@ export function scaleOf(metric: OverTime): { bottom: number; top: number; hasLin
     highest = limits[Math.floor(limits.length / 2)] ?? 0;
   }
   const hasLine = line > 0 && (highest === 0 || line <= LINE_WITHIN * highest);
-  const end = Math.max(highest, hasLine ? line : 0) || 1;
-  const lowest = Math.min(most(points.toReversed())[0] ?? 0, hasLine ? line : end);
+  const end = Math.max(highest, hasLine ? line : 0, ...highs) || 1;
+  const lows = known.map((point) => point.low ?? point.value);
+  const lowest = Math.min(most(points.toReversed())[0] ?? 0, hasLine ? line : end, ...lows);
   // A change of some per cent is nothing on an axis from 0, which a share of failures has all the same.
-  const bottom = metric.unit === "share" ? 0 : lowest - (end - lowest) - 0.02 * end;
+  const bottom = metric.unit === "share" ? 0 : lowest - (end - lowest) / 2;
   const begins = bottom > end / 4 ? bottom : 0;
-  return { bottom: begins, top: end + 0.12 * (end - begins), hasLine };
+  return { bottom: begins, top: end + 0.08 * (end - begins), hasLine };
 }
 
 /** The stretch whose middle is nearest to a moment. */

@@ -4,7 +4,7 @@ import { linearTicks, logTicks, tickText, timeTicks, timeTickText } from "./tick
 describe("ticks", () => {
   it.each([
     [0, 0.056, 4, [0, 0.02, 0.04]],
-    [0, 1, 4, [0, 0.5, 1]],
+    [0, 1, 4, [0, 0.25, 0.5, 0.75, 1]],
     [980, 1130, 4, [1000, 1050, 1100]],
     [5, 5, 4, [5]],
   ])("from %d to %d are round numbers", (low, high, count, ticks) => {
@@ -15,7 +15,7 @@ describe("ticks", () => {
     [200, 9000, 5, [200, 500, 1000, 2000, 5000]],
     [0.0003, 0.3, 4, [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3]],
     [1, 1e9, 4, [1, 1000, 1e6, 1e9]],
-    [1000, 1100, 4, [1000, 1050, 1100]],
+    [1000, 1100, 4, [1000, 1025, 1050, 1075, 1100]],
   ])("on a logarithmic axis from %d to %d too", (low, high, count, ticks) => {
     expect(logTicks(low, high, count)).toEqual(ticks);
   });

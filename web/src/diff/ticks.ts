@@ -1,8 +1,8 @@
 /** Round numbers for axes. */
 
-const STEPS = [1, 2, 5, 10];
+const STEPS = [1, 2, 2.5, 5, 10];
 
-/** About `count` multiples of 1, 2 or 5 times a power of ten, from `low` to `high`. */
+/** At most about `count` multiples of 1, 2, 2.5 or 5 times a power of ten, from `low` to `high`. */
 export function linearTicks(low: number, high: number, count: number): number[] {
   if (!(high > low)) return [low];
   const rough = (high - low) / count;

@@ -14,10 +14,10 @@ import { TimeTable } from "./time-table";
 const TimePlot = lazy(() => loadPlots().then((plots) => ({ default: plots.TimePlot })));
 
 const NAMES: Record<TimeMetric, string> = { error_rate: "Error rate", latency_ms: "Latency", cost_usd: "Cost" };
-const WHAT: Record<TimeMetric, string> = {
-  error_rate: "Share of the runs that failed",
-  latency_ms: "Mean of the runs",
-  cost_usd: "Mean of the runs",
+const WHAT: Record<TimeMetric, (begun: string, prices: string) => string> = {
+  error_rate: (begun) => `Share of the runs ${begun} that failed`,
+  latency_ms: (begun) => `Mean of the runs ${begun}`,
+  cost_usd: (begun, prices) => `Mean of the runs ${begun}, ${prices}`,
 };
 const NONE: Record<TimeMetric, string> = {
   error_rate: "no runs",
@@ -44,7 +44,7 @@ export function TimeChart({ charts, versions, prices, metric, choose }: TimeChar
   const at = Math.min(chosen ?? stretches.length - 1, stretches.length - 1);
   const stretch = stretches[at];
   const hours = charts.width_h === 1 ? "hour" : `${charts.width_h} hours`;
-  const each = charts.width_h === 1 ? "in each hour" : `in every ${hours}`;
+  const begun = charts.width_h === 1 ? "begun in each hour" : `begun in every ${hours}`;
   return (
     <div className={classes["chart"]}>
       <div className={classes["head"]}>
@@ -56,9 +56,7 @@ export function TimeChart({ charts, versions, prices, metric, choose }: TimeChar
           choose={choose}
         />
         <p className={classes["what"]}>
-          {WHAT[metric]} begun {each}
-          {metric === "cost_usd" ? `, ${prices}` : ""}; band: {tickText(1 - 2 * charts.alpha, "share")} interval, each
-          run for itself
+          {WHAT[metric](begun, prices)}; band: {tickText(1 - 2 * charts.alpha, "share")} interval, each run for itself
         </p>
       </div>
       {stretch === undefined ? (

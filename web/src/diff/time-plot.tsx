@@ -27,7 +27,7 @@ function draw(metric: OverTime, stretches: Stretch[], width: number): Element {
   const [first, last] = [stretches[0]?.start ?? 0, stretches.at(-1)?.end ?? 1];
   const radius = width / Math.max(1, (last - first) / ((stretches[0]?.end ?? 1) - first)) < 8 ? 1.5 : 2.5;
   const { line } = metric;
-  const ticks = linearTicks(bottom, top, 4);
+  const ticks = linearTicks(bottom, top, 6);
   return Plot.plot({
     width,
     height: HEIGHT,
