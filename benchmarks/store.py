@@ -50,26 +50,33 @@ JUDGED = Policy.model_validate(
 )
 """A policy that asks for everything that costs: cells, hours, a histogram by tenant and task."""
 
-_RUNS = """
-INSERT INTO run_rows (
-    workspace, agent_id, release_id, environment, timestamp_us, run_key, trace_key, run_id, version, source, type,
-    run_kind, workspace_id, tenant_id, task_id, trace_id, span_id, latency_ms, success, error_type, provider, model,
-    input_tokens, output_tokens, cached_input_tokens, `models.provider`, `models.model`, `models.input_tier`,
-    `models.calls`,
-    `models.input`, `models.cached`, `models.creation`, `models.output`, `models.reasoning`, `tools.name`,
-    `tools.invocations`, `tools.cost_units`)
-WITH lower(hex(MD5(toString(number)))) AS trace,
+_MADE = """
+    lower(hex(MD5(toString(number)))) AS trace,
     substring(lower(hex(MD5(concat('s', toString(number))))), 1, 16) AS span,
-    cityHash64(number) AS r, 900 + r % 600 AS input, 100 + r % 90 AS output, r % 100 >= 3 AS good
-SELECT 0, 'support', if(number % 2, {candidate:String}, {baseline:String}), 'local',
-    toUnixTimestamp64Micro(now64(6)) - (r % 79200 + 600) * 1000000,
-    reinterpretAsUInt64(substring(unhex(trace), 1, 8)) AS key, key,
-    concat(trace, '-', span), 43980465111040 + number, 'otlp', 'run_end', 'agent', 'ws_local',
-    concat('tenant-', toString(intDiv(r, 64) % {tenants:UInt32})), concat('task-', toString(r % {tasks:UInt32})),
-    trace, span,
-    200 + r % 3000, good, if(good, '', 'timeout'), 'openai', 'gpt-4.1', input, output, 256,
-    ['openai'], ['gpt-4.1'], [0], [3], [input], [256], [0], [output], [0], ['search'], [1], [0]
-FROM numbers({first:UInt64}, {number:UInt64})
+    cityHash64(number) AS r, 900 + r % 600 AS input, 100 + r % 90 AS output, r % 100 >= 3 AS good,
+    reinterpretAsUInt64(substring(unhex(trace), 1, 8)) AS key,
+    if(number % 2, {candidate:String}, {baseline:String}) AS release, concat(trace, '-', span) AS id,
+    43980465111040 + number AS made, toDateTime({now:UInt32} - (r % 79200 + 600), 'UTC') AS moment
+"""
+_RUNS = f"""
+INSERT INTO runs (
+    workspace, agent_id, release_id, environment, timestamp, hour, run_key, run_id, named_by_span, version, source,
+    type, run_kind, workspace_id, tenant_id, task_id, latency_ms, success, error_type, provider, model, input_tokens,
+    output_tokens, cached_input_tokens, `models.provider`, `models.model`, `models.input_tier`, `models.calls`,
+    `models.input`, `models.cached`, `models.creation`, `models.output`, `models.reasoning`, `tools.name`,
+    `tools.invocations`, `tools.cost_units`, tool_invocations)
+WITH {_MADE}
+SELECT 0, 'support', release, 'local', moment, toStartOfHour(moment), key, id, 1, made, 'otlp', 'run_end', 'agent',
+    'ws_local', concat('tenant-', toString(intDiv(r, 64) % {{tenants:UInt32}})),
+    concat('task-', toString(r % {{tasks:UInt32}})), 200 + r % 3000, good, if(good, '', 'timeout'), 'openai', 'gpt-4.1',
+    input, output, 256, ['openai'], ['gpt-4.1'], [0], [3], [input], [256], [0], [output], [0], ['search'], [1], [0], 1
+FROM numbers({{first:UInt64}}, {{number:UInt64}})
+"""
+_INDEX = f"""
+INSERT INTO run_index (key, workspace, agent_id, release_id, environment, hour, run_id, version, source, type)
+WITH {_MADE}
+SELECT key, 0, 'support', release, 'local', toStartOfHour(moment), id, made, 'otlp', 'run_end'
+FROM numbers({{first:UInt64}}, {{number:UInt64}})
 """
 
 
@@ -87,7 +94,12 @@ def fill(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
     for first in range(0, options.runs, RUNS_AT_ONCE):
         number = min(RUNS_AT_ONCE, options.runs - first)
         bound = {"first": first, "number": number, "baseline": options.releases[0], "candidate": options.releases[1]}
+        bound["now"] = int(time.time())
         engine.command(_RUNS, {**bound, "tasks": options.tasks, "tenants": options.tenants}, {"max_block_size": 20_000})
+        engine.command(_INDEX, bound)
+    seen = [(0, release, "support", "local", int(time.time() - 86_400) * 1_000_000) for release in options.releases]
+    names = ("workspace", "release_id", "agent_id", "environment", "first_us")
+    engine.insert_columns("releases_seen", names, list(zip(*seen, strict=True)))
     for table in ("runs", "run_index"):
         engine.command(f"OPTIMIZE TABLE {table} FINAL")
     parts = engine.query(

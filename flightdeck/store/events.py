@@ -94,8 +94,7 @@ def insert_events(engine: Engine, requests: Sequence[Sequence[EventRow]], *, now
 def _write(engine: Engine, rows: Sequence[tuple[EventRow, int]]) -> None:
     """Writes rows of runs, each with its version; what a failure leaves out, a repetition writes.
 
-    Without the views of ``run_rows``, whose queries the engine would analyse anew for every insert. The index comes
-    last: what is in there counts as stored.
+    The index comes last: what is in there counts as stored.
     """
     settings = {  # seconds with a fraction, of any number of days; all runs are different
         "date_time_input_format": "basic",

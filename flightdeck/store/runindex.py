@@ -150,28 +150,29 @@ def take_back_beaten(engine: Engine, keys: Iterable[int]) -> None:
 
 
 def take_back(engine: Engine, rows: Collection[tuple[Stored, int]]) -> None:
-    """Takes stored rows back, each with the version of what wins over it."""
+    """Takes stored rows back, each with the version of what wins over it. A call that failed must be repeated.
+
+    The index comes last: what it says is taken back is not taken back again.
+    """
     if rows:
-        lines = b"\n".join(orjson.dumps(_taken_back(row, version)) for row, version in rows)
-        engine.insert("run_rows", lines, fmt="JSONEachRow", settings=INSERT_SETTINGS)
+        runs = [_taken_back(row, version) | _of_run(row) for row, version in rows]
+        index = [_taken_back(row, version) | of_key for row, version in rows for of_key in _of_index(row)]
+        for table, lines in (("runs", runs), ("run_index", index)):
+            engine.insert(table, b"\n".join(map(orjson.dumps, lines)), fmt="JSONEachRow", settings=INSERT_SETTINGS)
 
 
 def _taken_back(row: Stored, version: int) -> dict[str, object]:
-    """The row for ``run_rows`` that takes a stored one back; a column that is missing has its default."""
-    place = row.place
-    run_key = key(place.run_id)
-    return {
-        "workspace": place.workspace,
-        "agent_id": place.agent_id,
-        "release_id": place.release_id,
-        "environment": place.environment,
-        "timestamp_us": place.hour * 1_000_000,
-        "run_key": run_key,
-        "trace_key": trace_key(row.trace_id) if row.trace_id else run_key,
-        "run_id": place.run_id,
-        "trace_id": row.trace_id,
-        "version": version,
-        "is_deleted": 1,
-        "source": row.source,
-        "type": row.type,
-    }
+    """What both tables hold of a row that takes a stored one back; a column that is missing has its default."""
+    return {**row.place._asdict(), "version": version, "is_deleted": 1, "source": row.source, "type": row.type}
+
+
+def _of_run(row: Stored) -> dict[str, object]:
+    return {"timestamp": row.place.hour, "run_key": key(row.place.run_id)}
+
+
+def _of_index(row: Stored) -> Iterator[dict[str, object]]:
+    """Under the key of the run's id and, where that is another one, of its trace."""
+    run_key = key(row.place.run_id)
+    of_trace = trace_key(row.trace_id) if row.trace_id else run_key
+    for one in {run_key, of_trace}:
+        yield {"key": one, "trace_id": "" if run_key == of_trace else row.trace_id}

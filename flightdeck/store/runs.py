@@ -79,7 +79,7 @@ def replace(engine: Engine, traces: Sequence[TraceAssembly], *, now_us: int) -> 
 
 
 def _write(engine: Engine, new: Sequence[NewRun]) -> None:
-    """Writes new runs, past the views, as events are; what a failure leaves out, a repetition writes."""
+    """Writes new runs; what a failure leaves out, a repetition writes."""
     engine.insert("runs", runcolumns.run_rows(new), fmt="JSONColumns", settings=_INSERT_SETTINGS)
     seen.note_earliest(engine, runcolumns.releases(new))
     engine.insert("run_index", runcolumns.index_rows(new), fmt="JSONColumns", settings=_INSERT_SETTINGS)

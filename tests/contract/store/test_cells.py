@@ -465,9 +465,9 @@ class TestBounds:
     def test_more_cells_than_are_taken_at_once(self, engine: Engine) -> None:
         """150 tasks of 150 tenants: within both bounds, but more cells than the first query takes."""
         engine.command(
-            "INSERT INTO run_rows (agent_id, release_id, environment, timestamp_us, run_key, trace_key, run_id, "
-            "version, tenant_id, task_id, success) SELECT 'support', {release:String}, 'prod', "
-            "{noon:Int64}, number, number, toString(number), 1, "
+            "INSERT INTO runs (agent_id, release_id, environment, timestamp, hour, run_key, run_id, version, "
+            "tenant_id, task_id, success) SELECT 'support', {release:String}, 'prod', "
+            "fromUnixTimestamp64Micro({noon:Int64}, 'UTC') AS moment, moment, number, toString(number), 1, "
             "concat('t', toString(number % 150)), concat('k', toString(intDiv(number, 150))), 1 FROM numbers(22500)",
             {"release": RELEASE, "noon": NOON_US},
         )
