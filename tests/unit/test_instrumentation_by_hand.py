@@ -18,8 +18,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import flightdeck.otel
 from flightdeck.otel.instrumentation import by_hand, records, throttled
-from flightdeck.otel.instrumentation.batches import ScoresOnly
 from flightdeck.otel.instrumentation.identity import BaggageProcessor, IdentityProcessor
+from flightdeck.otel.instrumentation.later import ScoresOnly
 from flightdeck.otel.instrumentation.reporter import compact
 from flightdeck.otel.instrumentation.settings import CARRIED
 from flightdeck.otel.releases import KnownReleases

@@ -9,12 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from flightdeck.otel.instrumentation.encodable import EncodableSpans
-from flightdeck.otel.instrumentation.records import EVALUATION_RESULT
 from flightdeck.otel.instrumentation.settings import AgentSettings
 
 LEAST_S = 0.2
@@ -61,23 +59,3 @@ class PromptLogs(BatchLogRecordProcessor):
     def shutdown(self) -> None:
         """Exports what is left, within the allowance."""
         self._batch_processor.shutdown(int(self.allowance.left_s() * 1000))
-
-
-class ScoresOnly(LogRecordProcessor):
-    """Passes evaluation results on to another processor, and nothing else: what a program logs is its own business."""
-
-    def __init__(self, inner: LogRecordProcessor) -> None:
-        self._inner = inner
-
-    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
-        """Passes the record on if it is a score."""
-        if log_record.log_record.event_name == EVALUATION_RESULT:
-            self._inner.on_emit(log_record)
-
-    def shutdown(self) -> None:
-        """Ends the inner processor."""
-        self._inner.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flushes the inner processor."""
-        return self._inner.force_flush(timeout_millis)

@@ -15,6 +15,7 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 
 from flightdeck.otel.instrumentation.settings import RELEASE_ID, SESSION_ID, TASK_ID, TENANT_ID
+from flightdeck.otel.instrumentation.texts import sayable
 from flightdeck.otel.instrumentation.throttled import guarded, own_log
 from flightdeck.otel.instrumentation.wrapping import wrapped
 
@@ -172,11 +173,6 @@ def _resolved(given: Mapping[str, Given], args: tuple[Any, ...], kwargs: Mapping
         except Exception as error:  # noqa: BLE001 - the agent must not feel it
             own_log.warn(f"a run has no {key}: what makes it raised {error!r}")
     return texts
-
-
-def sayable(given: object) -> str:
-    """As text, with ``?`` for half a surrogate pair: no exporter can send one, nor the rest of its batch."""
-    return str(given).encode("utf-8", "replace").decode("utf-8")
 
 
 def _identity(task_id: str | None, tenant_id: str | None, session_id: str | None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, Status
 from opentelemetry.util.types import Attributes
 
-from flightdeck.otel.instrumentation.by_hand import sayable
+from flightdeck.otel.instrumentation.texts import sayable
 from flightdeck.otel.instrumentation.throttled import own_log
 
 Value = TypeVar("Value")

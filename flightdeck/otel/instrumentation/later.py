@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry._logs import get_logger_provider, set_logger_provider
-from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk.trace import TracerProvider
 
-from flightdeck.otel.instrumentation.batches import PromptLogs, ScoresOnly
+from flightdeck.otel.instrumentation.batches import PromptLogs
 from flightdeck.otel.instrumentation.live import at_work
+from flightdeck.otel.instrumentation.records import EVALUATION_RESULT
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
 from flightdeck.otel.instrumentation.throttled import guarded
 
@@ -29,6 +30,26 @@ CHOSEN = ("OTEL_LOGS_EXPORTER", "OTEL_CONFIG_FILE")
 
 _followed: weakref.WeakSet[RunExporter] = weakref.WeakSet()
 _once = threading.Lock()
+
+
+class ScoresOnly(LogRecordProcessor):
+    """Passes evaluation results on to another processor, and nothing else: what a program logs is its own business."""
+
+    def __init__(self, inner: LogRecordProcessor) -> None:
+        self._inner = inner
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Passes the record on if it is a score."""
+        if log_record.log_record.event_name == EVALUATION_RESULT:
+            self._inner.on_emit(log_record)
+
+    def shutdown(self) -> None:
+        """Ends the inner processor."""
+        self._inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Flushes the inner processor."""
+        return self._inner.force_flush(timeout_millis)
 
 
 def send_scores(settings: AgentSettings) -> None:

@@ -11,8 +11,9 @@ from typing import Literal
 from opentelemetry import context, propagate, trace
 from opentelemetry._logs import SeverityNumber, get_logger_provider
 
-from flightdeck.otel.instrumentation.by_hand import sayable, tracer
+from flightdeck.otel.instrumentation.by_hand import tracer
 from flightdeck.otel.instrumentation.live import at_work
+from flightdeck.otel.instrumentation.texts import sayable
 from flightdeck.otel.instrumentation.throttled import guarded, own_log
 
 EVALUATION_RESULT = "gen_ai.evaluation.result"

@@ -13,7 +13,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from flightdeck import addresses
 from flightdeck.otel.instrumentation.batches import PromptSpans
 from flightdeck.otel.instrumentation.defaults import TRACES, set_defaults
-from flightdeck.otel.instrumentation.later import send_scores
 from flightdeck.otel.instrumentation.providers import complete, configured
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
 from flightdeck.otel.instrumentation.short import is_enough, set_up_spans
@@ -66,6 +65,8 @@ def _join(provider: TracerProvider, export: Literal["spans", "runs"]) -> None:
     if settings.url and addresses.problem(settings.url):
         return  # said already, by the distribution
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - seldom used
+
+    from flightdeck.otel.instrumentation.later import send_scores  # noqa: PLC0415
 
     headers = {"authorization": f"Bearer {settings.api_token}"} if settings.api_token else {}
     url = settings.url or DEFAULT_URL
