@@ -1,4 +1,4 @@
-"""``python -m benchmarks [ingest|events|diff|otel|all] [--quick] [--json FILE]``: what FlightDeck costs, beside peers.
+"""What FlightDeck costs, beside peers: ``python -m benchmarks [ingest|growth|events|diff|otel|all] [--quick]``.
 
 Everything runs on this machine over loopback: servers are child processes whose CPU time the kernel counts, the load
 generator shares the cores with them. Progress goes to stderr, tables to stdout. All of it takes less than 20 minutes,
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import diffs, ingest, native, otel
+from benchmarks import diffs, growth, ingest, native, otel
 from benchmarks.measured import say
 
 
@@ -29,6 +29,7 @@ class Part(NamedTuple):
 
 PARTS = {
     "ingest": Part(ingest.measure, ingest.show),
+    "growth": Part(growth.measure, growth.show),
     "events": Part(native.measure, native.show),
     "diff": Part(diffs.measure, diffs.show),
     "otel": Part(otel.measure, otel.show),
