@@ -28,7 +28,7 @@ TOKEN = "s3cret token"
 RUNS = 90
 TENANTS = 9
 FEW = frozenset({0, 1})
-MANY = frozenset(run for run in range(RUNS) if run // TENANTS in (1, 4, 7))
+MANY = frozenset(run for run in range(RUNS) if run // TENANTS in (1, 3, 5, 7))
 """Which runs fail: the same of every tenant and all through the window, so that the time of day has no say."""
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -42,7 +42,7 @@ POLICY = {
     "min_low_runs": 5,
     "statistics": {
         "guardrails": [
-            {"metric": "error_rate", "absolute": 0.08},
+            {"metric": "error_rate", "absolute": 0.12},
             {"metric": "latency_ms", "relative": 0.2},
             {"metric": "cost_usd", "relative": 2.0},
         ]
@@ -102,6 +102,7 @@ class Workspace:
         self.server = server
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.api = httpx.Client(base_url=server.url, headers=headers, timeout=30)
+        self.now = datetime.now(UTC)  # one for all: no hour begins between two releases
         self.put("/v1/policy", POLICY, "PUT")
         self.put("/v1/pricing", {"table": PRICES})
         self.baseline = self.release("1.4.0", failed=FEW, output_tokens=300)
@@ -127,10 +128,9 @@ class Workspace:
         }
         body = {"artifact": artifact, "checksum": "0" * 64, "environment": "production"}
         release: str = self.put("/v1/releases", body).json()["release_id"]
-        now = datetime.now(UTC)
         events = [
             {
-                "timestamp": (now - timedelta(minutes=n)).isoformat(),
+                "timestamp": (self.now - timedelta(minutes=n)).isoformat(),
                 "agent_id": "agent_support",
                 "release_id": release,
                 "run_id": f"{release}-{n}",
@@ -221,7 +221,7 @@ def test_a_candidate_that_fails_more_is_a_fail_with_its_reasons_and_numbers(page
     expect(page.get_by_role("heading", level=1)).to_contain_text("1.5.0")
 
     baseline, candidate, change, limit, _, state = metric(page, "error_rate")
-    assert (baseline, candidate, change) == ("2.22 %", "30.00 %", "+27.78 points")
+    assert (baseline, candidate, change) == ("2.22 %", "40.00 %", "+37.78 points")
     assert limit.endswith("≤ 10.00 %")
     assert state.endswith("FAIL")
     cost = answer["metrics"]
@@ -248,16 +248,16 @@ def test_a_guardrail_shows_both_sides_the_change_between_its_limits_and_the_marg
     page.goto(workspace.address(workspace.bad))
     expect(page.get_by_role("table", name="Guardrails and limits").locator("tbody tr")).to_have_count(6)
     values, effect, _, state = guardrail(page, "error_rate mean")
-    assert values == "2.22 % → 30.00 %"
+    assert values == "2.22 % → 40.00 %"
     low, high = (f"{100 * answer['metrics'][0]['effect_absolute'][side]:+.2f} points" for side in ("low", "high"))
-    assert effect == f"+27.78 points {low} to {high}; margin +8.00 points"
+    assert effect == f"+37.78 points {low} to {high}; margin +12.00 points"
     assert state.endswith("FAIL")
     # Axis, zero, margin; the interval with its lower end, for the upper one lies outside; the estimate.
     drawn = page.locator('[data-guardrail="error_rate mean"] svg')
     expect(drawn.locator("circle")).to_have_count(1)
     expect(drawn.locator("line")).to_have_count(5)
     values, limit, _, state = guardrail(page, "max_error_rate")
-    assert (values, state.split()[-1]) == ("30.00 %", answer["limits"][0]["status"])
+    assert (values, state.split()[-1]) == ("40.00 %", answer["limits"][0]["status"])
     low, high = (f"{100 * answer['limits'][0][side]:.2f} %" for side in ("low", "high"))
     assert limit == f"at most 10.00 % {low} to {high}"
     page.get_by_text("Show numbers").click()
@@ -351,7 +351,7 @@ def test_what_drives_a_difference_is_one_click_away_with_runs_to_look_at(page, w
     # There is one task and one model, and one type of error beside the runs that have none.
     expect(moved.locator("th")).to_have_text([re.compile("^tenant")] * 2 + [re.compile("^error")])
     failures = moved.get_by_role("row").last
-    expect(failures).to_contain_text("+27.78")
+    expect(failures).to_contain_text("+37.78")
     expect(failures).to_contain_text("100.00")
     expect(failures.locator("code")).to_have_count(3)
     assert violations(page) == []
