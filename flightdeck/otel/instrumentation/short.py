@@ -1,7 +1,7 @@
 """The usual set-up in a few lines: spans and scores over OTLP/HTTP, all else as the SDK's classes have it by default.
 
-It gives the same providers as the SDK's configurator (a test compares the two), for a third less of what a start adds:
-the configurator imports the SDK for metrics and whatever else a variable could ask for. So it is taken only where no
+It gives the same providers as the SDK's configurator (a test compares the two), and adds half as much to a start: the
+configurator imports the SDK for metrics and whatever else a variable could ask for. So it is taken only where no
 variable asks for any of that: where one is set that is not listed here, the configurator decides.
 """
 
