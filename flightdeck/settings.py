@@ -134,7 +134,7 @@ class BatchSettings(_Section):
 
     wait_ms: Annotated[int, Field(ge=0, le=10_000)] = 10
     """Milliseconds that a batch waits for senders likely to come; up to five times as long behind a slow one."""
-    max_bytes: Annotated[int, Field(ge=MIB)] = 32 * MIB
+    max_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
     """Largest batch, in bytes."""
     max_queued_bytes: Annotated[int, Field(ge=MIB)] = 128 * MIB
     """Bytes that may wait; senders beyond are told to come back later."""
