@@ -260,7 +260,7 @@ def test_a_guardrail_shows_both_sides_the_change_between_its_limits_and_the_marg
     assert (values, state.split()[-1]) == ("40.00 %", answer["limits"][0]["status"])
     low, high = (f"{100 * answer['limits'][0][side]:.2f} %" for side in ("low", "high"))
     assert limit == f"at most 10.00 % {low} to {high}"
-    page.get_by_text("Show numbers").click()
+    page.get_by_role("region", name="Guardrails").get_by_text("Show numbers").click()
     numbers = page.get_by_role("table", name="Numbers behind the guardrails")
     expect(numbers.get_by_role("row", name="Runs with a value")).to_contain_text(f"{RUNS} → {RUNS}")
     expect(page.get_by_role("region", name="How sure")).to_contain_text("9 → 9, 9 in both")
@@ -355,6 +355,108 @@ def test_what_drives_a_difference_is_one_click_away_with_runs_to_look_at(page, w
     expect(failures).to_contain_text("100.00")
     expect(failures.locator("code")).to_have_count(3)
     assert violations(page) == []
+
+
+# --- the charts ----------------------------------------------------------------------------------------
+
+
+def plain(text: str) -> str:
+    """A text as read, its blanks and signs the usual ones."""
+    return " ".join(text.replace("\u202f", " ").replace("\u2212", "-").split())
+
+
+def test_an_hour_is_read_under_the_mouse_or_by_keys_and_in_the_table(page, workspace):
+    page.goto(workspace.address(workspace.bad))
+    section = page.get_by_role("region", name="Over time", exact=True)
+    expect(section).to_contain_text("10.00\u202f%, the policy's limit on the candidate")
+    section.get_by_text("Show numbers").click()
+    rows = section.get_by_role("table", name="Error rate over time").locator("tbody tr")
+    read = [[plain(cell) for cell in row.locator("th, td").all_inner_texts()] for row in rows.all()]
+    assert len(read) in {2, 3}, "ninety minutes of runs"
+    assert [sum(int(cells[side]) for cells in read) for side in (3, 6)] == [RUNS, RUNS]
+    hours = section.get_by_role("slider", name="Stretch of time")
+    expect(hours.locator("svg circle")).to_have_count(2 * len(read))
+    box = hours.bounding_box()
+
+    def shown() -> str:
+        return plain(section.get_by_test_id("readout").inner_text())
+
+    for at, x in ((0, 70), (-1, box["width"] - 40), (0, 70)):
+        page.mouse.move(box["x"] + x, box["y"] + 80)
+        moment, baseline, limits, n, candidate, candidate_limits, candidate_n = read[at]
+        expect(hours).to_have_attribute("aria-valuenow", str(len(read) if at else 1))
+        assert f"Begun {moment} UTC" in shown()
+        assert f"{baseline} ({limits}), n {n}" in shown()
+        assert f"{candidate} ({candidate_limits}), n {candidate_n}" in shown()
+    hours.press("ArrowRight")
+    expect(hours).to_have_attribute("aria-valuenow", "2")
+    assert f"Begun {read[1][0]} UTC" in shown()
+    assert violations(page) == []
+
+
+def test_what_is_shown_over_time_is_in_the_address(page, workspace):
+    page.goto(workspace.address(workspace.bad))
+    section = page.get_by_role("region", name="Over time", exact=True)
+    section.get_by_role("radio", name="Latency").check()
+    expect(section).to_contain_text("3,000.00\u202fms, the policy's limit on the candidate")
+    assert page.url == f"{workspace.address(workspace.bad)}&metric=latency_ms"
+    page.reload()
+    expect(section.get_by_role("radio", name="Latency")).to_be_checked()
+    expect(section.get_by_test_id("readout")).to_contain_text("ms")
+
+
+def test_both_releases_are_distributed_on_one_axis_with_their_quantiles(page, workspace):
+    pair = {"baseline_release_id": workspace.baseline, "candidate_release_id": workspace.bad}
+    answer = workspace.put("/v1/diff/charts", {**pair, "window": "7d", "environment": "production"}).json()
+    latency, cost = answer["distributions"]
+    assert [one["value"] for one in latency["baseline"]["quantiles"]] == pytest.approx([1045, 1085, 1089], rel=0.02)
+    page.goto(workspace.address(workspace.bad))
+    for name, found, text in (("Latency", latency, "{:,.2f} ms"), ("Cost", cost, "${:.6f}")):
+        section = page.get_by_role("region", name=f"Distribution: {name}")
+        table = section.get_by_role("table", name=f"Quantiles: {name}")
+        expect(table.locator("tbody tr")).to_have_count(2)
+        read = [plain(row) for row in table.locator("tbody tr").all_inner_texts()]
+        quantiles = [
+            [text.format(one["value"]) for one in found[side]["quantiles"]] for side in ("baseline", "candidate")
+        ]
+        assert read == [
+            " ".join([f"{mark} {version}", *own, str(RUNS)])
+            for mark, version, own in zip("○●", ("1.4.0", "1.5.0"), quantiles, strict=True)
+        ]
+        expect(section.locator("svg circle")).to_have_count(6)
+        section.get_by_text("Show numbers").click()
+        behind = section.get_by_role("table", name=f"Distribution of {name.lower()}")
+        expect(behind.locator("tbody tr")).to_have_count(3 + len(found["bins"]))
+    assert violations(page) == []
+
+
+def test_both_sides_are_priced_anew_by_the_address(page, workspace):
+    dear = {"model": "gpt-4.1-mini", "input_usd_per_1k_tokens": 0.004, "output_usd_per_1k_tokens": 0.016}
+    workspace.put("/v1/pricing", {"table": {**PRICES, "pricing_version": "page-dear", "entries": [dear]}})
+    page.goto(workspace.address(workspace.bad))
+    expect(verdict(page).get_by_text("FAIL", exact=True)).to_be_visible()
+    own = metric(page, "cost_usd")
+    page.get_by_label("Re-price").select_option("openai/page-dear")
+    expect(verdict(page)).to_contain_text("by openai/page-dear; promotions are judged by own prices")
+    assert page.url == f"{workspace.address(workspace.bad)}&pricing=openai%2Fpage-dear"
+    for before, after in zip(own[:2], metric(page, "cost_usd")[:2], strict=True):
+        assert float(after.strip("$")) == pytest.approx(10 * float(before.strip("$")))
+    expect(page.get_by_role("region", name="Distribution: Cost")).to_contain_text("both sides at openai/page-dear")
+    page.get_by_role("button", name="Explain the difference").click()
+    expect(page.get_by_role("table", name="What moved Cost").locator("caption")).to_contain_text("+$0.0")
+    page.reload()
+    expect(page.get_by_label("Re-price")).to_have_value("openai/page-dear")
+    page.get_by_label("Re-price").select_option("own prices")
+    expect(verdict(page)).not_to_contain_text("Re-priced")
+    assert page.url == workspace.address(workspace.bad)
+
+
+def test_prices_that_nobody_imported_say_so_and_leave_the_choice(page, workspace):
+    page.goto(f"{workspace.address(workspace.bad)}&pricing=openai%2Fnobody")
+    expect(page.get_by_role("heading", name="These prices are not here")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_label("Re-price").select_option("own prices")
+    expect(verdict(page).get_by_text("FAIL", exact=True)).to_be_visible()
 
 
 def test_a_candidate_that_holds_every_limit_is_a_pass(page, workspace):
@@ -527,6 +629,8 @@ def test_nothing_sticks_out_and_axe_finds_nothing(page, workspace, width, scheme
     page.goto(workspace.address(workspace.bad))
     expect(verdict(page).get_by_text("FAIL", exact=True)).to_be_visible()
     assert page.locator("html").get_attribute("data-mantine-color-scheme") == scheme
+    expect(page.get_by_role("slider").locator("svg")).not_to_have_count(0)
+    expect(page.get_by_role("region", name="Distribution: Cost").locator("svg")).not_to_have_count(0)
     assert overflow(page) == 0
     assert violations(page) == []
 

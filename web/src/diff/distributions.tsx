@@ -141,19 +141,16 @@ function Spread({ of, alpha, versions, prices }: SpreadProps) {
 function remarks(of: Distribution, versions: DistributionsProps["versions"]): string[] {
   const isCost = of.metric === "cost_usd";
   const none = nothing(of);
-  const found: string[] = [];
-  for (const side of SIDES) {
+  return SIDES.flatMap((side) => {
     const { n, missing, quantiles } = of[side];
-    const who = `${side} ${versions[side]}`;
-    if (n === 0) found.push(`${who}: no run has ${isCost ? "a price" : "one"}.`);
-    else if (missing > 0) found.push(`${who}: ${count(missing)} more runs have ${isCost ? "no price" : "none"}.`);
+    const found: string[] = [];
+    if (n === 0) found.push(`no run has ${isCost ? "a price" : "one"}`);
+    else if (missing > 0) found.push(`${count(missing)} more runs have ${isCost ? "no price" : "none"}`);
     if (none !== null && none[side] > 0) {
-      found.push(`${who}: ${count(none[side])} runs ${isCost ? "cost nothing" : "took no time"} and are not drawn.`);
+      found.push(`${count(none[side])} runs ${isCost ? "cost nothing" : "took no time"} and are not drawn`);
     }
     const open = quantiles.filter((quantile) => quantile.value !== null && quantile.high === null);
-    if (open.length > 0) {
-      found.push(`${who}: too few runs for an upper limit of ${open.map((one) => one.name).join(" and ")}.`);
-    }
-  }
-  return found;
+    if (open.length > 0) found.push(`too few runs for an upper limit of ${open.map((one) => one.name).join(" and ")}`);
+    return found.length > 0 ? [`${side} ${versions[side]}: ${found.join("; ")}.`] : [];
+  });
 }

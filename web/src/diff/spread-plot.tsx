@@ -20,6 +20,8 @@ export default function SpreadPlot({ of }: { of: Distribution }) {
   return <Drawing height={HEIGHT} draw={drawn} />;
 }
 
+/** Room for half a tick's text. */
+const SIDE = 32;
 /** Quantiles whose names would stand in one another: the rarer one's stays. */
 const APART_PX = 26;
 
@@ -30,12 +32,12 @@ function draw(of: Distribution, width: number): Element {
     ReturnType<typeof outline>
   >;
   const top = Math.max(...Object.values(outlines).flatMap((points) => points.map((point) => point.share)), 1e-9);
-  const px = (value: number) => (Math.log(value / low) / Math.log(high / low)) * (width - 32);
+  const px = (value: number) => (Math.log(value / low) / Math.log(high / low)) * (width - 2 * SIDE);
   return Plot.plot({
     width,
     height: HEIGHT,
-    marginLeft: 16,
-    marginRight: 16,
+    marginLeft: SIDE,
+    marginRight: SIDE,
     marginTop: 8,
     marginBottom: 28,
     x: { type: "log", domain: [low, high], label: null },
