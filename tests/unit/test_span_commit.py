@@ -11,7 +11,7 @@ from google.protobuf.internal.decoder import _DecodeVarint
 
 from flightdeck.errors import Busy, Invalid, StoreUnavailable, TooLarge
 from flightdeck.ingest.check import Checked, suffix
-from flightdeck.ingest.commit import SpanCommit
+from flightdeck.ingest.commit import MOST_SPANS, SpanCommit
 from flightdeck.settings import MIB, BatchSettings
 
 PATIENCE_S = 20
@@ -116,7 +116,7 @@ def test_a_full_batch_does_not_wait(commit_of, land):
 
 def test_a_batch_is_bounded_in_spans_too(commit_of, land):
     commit = commit_of(wait_ms=2000)
-    futures = [commit.submit(Checked(b"%d" % number, 60_000)) for number in range(5)]
+    futures = [commit.submit(Checked(b"%d" % number, MOST_SPANS * 2 // 5)) for number in range(5)]
     commit.drain(PATIENCE_S)
     assert not wait(futures, PATIENCE_S).not_done
     assert [len(batch) for batch in land.batches] == [2, 2, 1]
