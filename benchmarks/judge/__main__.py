@@ -1,4 +1,6 @@
-"""``python -m benchmarks.judge [--quick] [--write]``: every table again; exits 1 if a figure of the design is not met.
+"""``python -m benchmarks.judge [--quick] [--write]``: every table again.
+
+Exits 1 if a figure of the design is not met; those whose world is not given are named and not compared.
 
 ``--quick`` takes a tenth of the worlds; ``--write`` puts the tables into ``benchmarks/judge/README.md``.
 """
@@ -35,8 +37,7 @@ def main() -> int:
     tables.needed(report)
     tables.hours(report, rng, worlds)
     text = report.markdown()
-    compared = sum(1 for row in report.rows if row.agrees is not None)
-    text += f"\n\n{compared} figures compared, {report.disagreements} differ; seed {SEED}, {worlds} worlds.\n"
+    text += f"\n\n{report.summary()}; seed {SEED}, {worlds} worlds.\n"
     print(text)
     print(f"CPU {time.process_time() - start:.0f} s", file=sys.stderr)
     if "--write" in sys.argv:

@@ -37,14 +37,14 @@ def coverage(report: Report, rng: np.random.Generator, count: int) -> None:
                 found = pair(bins, q, bins.frame.task, 5, clustered=shared is not None)
                 held[name] += found is not None and _holds(found, name)
                 if shared and name == "p50" and found is not None:
-                    alone = replace(found, correlation=0.0)
+                    alone = replace(found, paired=False)
                     without += _holds(alone, name)
         for name, (low, high) in DESIGN.items():
             share = held[name] / count
             inside = min(max(share, low), high)
             report.add(table, f"{name}, {what} (design {low}-{high})", "ours", share, count, inside)
         if shared:
-            report.add(table, f"p50, {what}, without the correlation", "ours", without / count, count, 1.0)
+            report.add(table, f"p50, {what}, not paired", "ours", without / count, count, 1.0)
 
 
 def _holds(found: Pair, name: str) -> bool:

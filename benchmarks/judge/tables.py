@@ -24,10 +24,12 @@ A = np.ndarray
 
 # --- mix (section 3) ----------------------------------------------------------------------------------
 
-TASK_MEANS = np.array([0.4, 0.8, 1.6, 4.0])
+TASK_MEANS = np.array([0.4, 0.8, 1.6, 3.0])
 EVEN = np.array([0.4, 0.3, 0.2, 0.1])
-HARDER = np.array([0.275, 0.3, 0.255, 0.17])
-EASIER = np.array([0.485, 0.3, 0.16, 0.055])
+TASK_SIGMAS = np.array([0.4, 0.4, 0.4, 1.0])
+"""Short tasks take about as long every time, the long one doesn't."""
+HARDER = np.array([0.4, 0.2, 0.15, 0.25])
+EASIER = np.array([0.5, 0.3, 0.15, 0.05])
 
 
 def mix(report: Report, rng: np.random.Generator, count: int) -> None:
@@ -42,7 +44,7 @@ def mix(report: Report, rng: np.random.Generator, count: int) -> None:
             sides = []
             for weights, scale in ((EVEN, 1.0), (shares, factor)):
                 task = rng.choice(4, 1500, p=weights)
-                values = scale * TASK_MEANS[task] * worlds.lognormal(rng, worlds.LATENCY_SIGMA, (1500,))
+                values = scale * TASK_MEANS[task] * worlds.lognormal(rng, TASK_SIGMAS[task], (1500,))
                 n = np.bincount(task, minlength=4).astype(float)
                 mean = np.bincount(task, values, 4) / n
                 sides.append((Sums(n, mean, np.bincount(task, (values - mean[task]) ** 2, 4)), Sums.of(values)))
@@ -367,8 +369,10 @@ def enumerated(report: Report, pairs: tuple[tuple[int, int], ...] = PAIRS) -> No
             worst[name] = [max(worst[name][0], passed), min(worst[name][1], held)]
     table = f"Section 6, error rates enumerated ({len(pairs) * len(RATES) * len(MARGINS)} settings)"
     for name, (passed, held) in worst.items():
-        report.add(table, "most P(PASS at the margin)", name, passed, 0, design[name][0])
-        report.add(table, "least cover of 90 % limits", name, held, 0, design[name][1])
+        # Which 42 they are is open, and these depend on it. The rule in use must hold in any.
+        given = name == "MN"
+        report.add(table, "most P(PASS at the margin)", name, passed, 0, design[name][0], given=given)
+        report.add(table, "least cover of 90 % limits", name, held, 0, design[name][1], given=given)
 
 
 def _limits(x: A, nc: float, y: A, nb: float, margin: float) -> dict[str, tuple[A, A]]:

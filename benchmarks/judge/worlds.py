@@ -13,8 +13,8 @@ ICC = 0.02
 A = np.ndarray
 
 
-def lognormal(rng: np.random.Generator, sigma: float, size: tuple[int, ...]) -> A:
-    """Mean 1."""
+def lognormal(rng: np.random.Generator, sigma: float | A, size: tuple[int, ...]) -> A:
+    """Mean 1; one sigma, or one for each in the last axis."""
     return np.exp(sigma * rng.standard_normal(size) - sigma * sigma / 2)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flightdeck.judge.series import BASELINE, CANDIDATE, Floats, Indices, Series
+from flightdeck.judge.special import chdtri
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +110,30 @@ class Comparison:
             spread = float((parts * parts / np.maximum(self.runs - 1, 1)).sum())
             return Variance(iid, iid, iid, iid * iid / spread if spread > 0 else math.inf)
         within, singles = (float(side[CANDIDATE] + k * k * side[BASELINE]) for side in (self.within, self.singles))
-        squared = self.squared_influence(k)
+        raised, correction = self._between(k)
+        value = max(raised, within)
+        return Variance(value, iid, min(value, within + singles), correction.df, correction.effective)
+
+    def paired(self, k: float) -> float:
+        """The variance as the clusters' influences show it.
+
+        ``variance`` takes the larger of this and what lies within clusters, which is too wide on average where tenants
+        do not differ. Here the latter counts where influences fall so far below it by chance in one case of twenty.
+        """
+        raised, correction = self._between(k)
+        least = float(chdtri(correction.df, 0.95)) / correction.df
+        return max(raised, least * float(self.within[CANDIDATE] + k * k * self.within[BASELINE]))
+
+    def _between(self, k: float) -> tuple[float, ClusterCorrection]:
+        """The variance from the clusters' influences, corrected for few and uneven ones."""
+        within, squared = float(self.within[CANDIDATE] + k * k * self.within[BASELINE]), self.squared_influence(k)
         between = max(0.0, 1 - within / squared) if squared > 0 else 0.0
         totals = np.maximum(self.runs.sum(axis=1, keepdims=True), 1)
         scale = np.array([[k * k], [1.0]])
         by_runs = _shares((scale * self.cluster_runs / totals**2).sum(axis=0))
         by_weight = _shares((scale * self.cluster_weights**2).sum(axis=0))
         correction = ClusterCorrection.of((1 - between) * by_runs + between * by_weight)
-        raised = correction.bias * squared if squared > 0 else 0.0
-        value = max(raised, within)
-        return Variance(value, iid, min(value, within + singles), correction.df, correction.effective)
+        return correction.bias * squared if squared > 0 else 0.0, correction
 
     def scale_factor(self, k: float) -> float:
         """By what to raise the variance, so that a small arm that missed the tail does not look too sure.

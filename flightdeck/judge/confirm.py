@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from flightdeck.judge.decision import Decided, Together, decide
+from flightdeck.judge import words
+from flightdeck.judge.decision import ByHour, Decided, Together, decide
 from flightdeck.judge.evidence import Evidence
 from flightdeck.judge.guardrails import Layout, assess
 from flightdeck.judge.hours import Hours, disjoint
@@ -38,13 +39,12 @@ def confirm(
                 _take_back(one, "time_unchecked", message)
         return "unchecked", hours, [("time_unchecked", message)]
     confounded = _confounded(together, hours.layout, evidence)
-    message = f"not when the same {hours.width} h of UTC time are compared with one another"
     warnings = []
-    for one in confounded:
+    for one, by_hour in confounded:
         if statistics.time_check == "require":
-            _take_back(one, "time_confounded", message)
+            one.status, one.by_hour = "INCONCLUSIVE", by_hour
         else:
-            warnings.append(("time_confounded", f"{one.own.name}: {one.status}, but {message}"))
+            warnings.append(("time_confounded", words.by_hour(one.own, by_hour)))
     return "confounded" if confounded else "confirmed", hours, warnings
 
 
@@ -54,22 +54,24 @@ def _censor(decided: Sequence[Decided]) -> None:
             _take_back(one, "censored", "many runs are still open, and these are the slow ones")
 
 
-def _confounded(together: Together, layout: Layout, evidence: Evidence) -> list[Decided]:
-    """What is decided one way, and not so by hours; a quantile can't be, and warns."""
+def _confounded(together: Together, layout: Layout, evidence: Evidence) -> list[tuple[Decided, ByHour]]:
+    """What is decided one way, and what it is by hours instead; a quantile can't be compared so, and warns."""
     again = {id(one.own.guardrail): assess(one.own.guardrail, layout, evidence) for one in together.guardrails}
     kept = [(bound.status, bound.p_fail_adjusted) for bound in together.limits]
     by_hour = decide([one for one in again.values() if one is not None], together.limits, layout.statistics.alpha)
     # A limit is on the candidate as it is: hours have no say in it.
     for bound, (status, adjusted) in zip(together.limits, kept, strict=True):
         bound.status, bound.p_fail_adjusted = status, adjusted
-    statuses = {id(one.own.guardrail): one.status for one in by_hour}
+    found = {id(one.own.guardrail): one for one in by_hour}
     for one in together.guardrails:
-        if id(one.own.guardrail) not in statuses and one.own.decidable:
+        if id(one.own.guardrail) not in found and one.own.decidable:
             one.own.warn("time_unchecked", "a quantile is not compared hour by hour")
     return [
-        one
+        (one, ByHour(other.own, other.status, layout.hours or 1, one.status))
         for one in together.guardrails
-        if one.status in _CLEAR and statuses.get(id(one.own.guardrail), one.status) != one.status
+        if one.status in _CLEAR
+        and (other := found.get(id(one.own.guardrail))) is not None
+        and other.status != one.status
     ]
 
 

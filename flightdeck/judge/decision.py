@@ -12,9 +12,22 @@ from flightdeck.judge.outcome import Test
 from flightdeck.models.verdict import RunsNeeded, Status, VerdictReason
 
 
+@dataclass(frozen=True, slots=True)
+class ByHour:
+    """What a guardrail shows when stretches of ``width`` hours of UTC time are compared with one another.
+
+    ``without`` is what it would be without that, and is not.
+    """
+
+    own: Assessment
+    status: Status
+    width: int
+    without: Status
+
+
 @dataclass(slots=True)
 class Decided:
-    """A guardrail with its status, and why it is that."""
+    """A guardrail with its status, and why it is that; ``by_hour`` where the hours took its status back."""
 
     own: Assessment
     status: Status
@@ -22,6 +35,7 @@ class Decided:
     mde: float | None = None
     needed: RunsNeeded = field(default_factory=RunsNeeded)
     reasons: list[VerdictReason] = field(default_factory=list)
+    by_hour: ByHour | None = None
 
     def because(self, code: str, message: str) -> None:
         """Adds a reason."""

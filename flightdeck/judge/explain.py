@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flightdeck.judge import quantities, words
-from flightdeck.judge.decision import Decided, Together
+from flightdeck.judge.decision import ByHour, Decided, Together
 from flightdeck.judge.evidence import Evidence
 from flightdeck.judge.guardrails import Assessment
 from flightdeck.judge.hours import length_h
@@ -21,6 +21,9 @@ _PROBLEMS = {
     "no_success": "a side has no successful run",
     "few_clusters": "too few tenants in the tasks that both releases have",
 }
+
+_CLEAR = ("PASS", "FAIL")
+_STEADY = "the time of day moved it, so give both releases a steady share of the runs"
 
 _UNDECIDED = {
     None: "needs_more_runs",
@@ -45,6 +48,11 @@ def explain(together: Together, evidence: Evidence, statistics: Statistics) -> N
             if status == "FAIL":
                 one.because("worse_than_margin", f"{own.name} {words.effect(own)}")
             continue
+        if one.by_hour is not None:
+            one.needed = _needed_by_hour(one.by_hour, together.tests, hours, statistics)
+            waits = _STEADY if one.by_hour.status in _CLEAR else quantities.more_runs(one.needed)
+            one.because("time_confounded", f"{words.by_hour(own, one.by_hour)}: {waits}")
+            continue
         one.needed = _needed(one, spare, hours, statistics)
         if own.problem is not None:
             one.because(own.problem, _problem(own, statistics))
@@ -65,6 +73,18 @@ def _needed(one: Decided, spare: float, hours: float | None, statistics: Statist
     return RunsNeeded(
         baseline=max(found.baseline or 0, short[0]), candidate=max(found.candidate or 0, short[1]), hours=wait
     )
+
+
+def _needed_by_hour(found: ByHour, tests: int, hours: float | None, statistics: Statistics) -> RunsNeeded:
+    """Until what the same hours show is decided: a harm beyond the margin fails then, any other passes.
+
+    Where they show the opposite already, no number of runs is known to settle it.
+    """
+    own = found.own
+    if own.outcome is None or own.problem is not None or found.status in _CLEAR:
+        return RunsNeeded()
+    spare, clustered = power_quantile(statistics.power, tests), own.scope == "tenants"
+    return runs_needed(own.outcome, own.counts, spare, hours, clustered=clustered, tests=tests)
 
 
 def _problem(own: Assessment, statistics: Statistics) -> str:

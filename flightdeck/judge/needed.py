@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from flightdeck.judge.comparison import Variance
 from flightdeck.judge.critical import Critical, normal_quantile
@@ -53,9 +54,15 @@ def _tenants_differ(found: Variance) -> bool:
 
 
 def runs_needed(
-    outcome: Outcome, counts: tuple[int, int], spare: float, hours: float | None, *, clustered: bool
+    outcome: Outcome,
+    counts: tuple[int, int],
+    spare: float,
+    hours: float | None,
+    *,
+    clustered: bool,
+    tests: int | None = None,
 ) -> RunsNeeded:
-    """More runs of each side, were harm and spread as they look now.
+    """More runs of each side, were harm and spread as they look now: to PASS, or, if asked, to FAIL.
 
     Args:
         outcome: of the guardrail.
@@ -63,14 +70,17 @@ def runs_needed(
         spare: from ``power_quantile``.
         hours: how long these took to come; None when unknown.
         clustered: whether some of the variance lies between tenants.
+        tests: how many share the level at which one fails; None: a harm beyond the margin is no decision to wait for.
     """
     if outcome.variance is None or outcome.critical is None:
         return RunsNeeded()
-    distance = outcome.gap - max(0.0, outcome.harm)
+    distance, critical = outcome.gap - max(0.0, outcome.harm), outcome.critical
+    if distance < 0 and tests is not None:
+        distance, critical = -distance, replace(critical, alpha=critical.alpha / tests)
     if distance <= 0:
         return RunsNeeded(limited_by="effect")
     found = outcome.variance
-    need = variance_needed(distance, spare, outcome.critical, found.df if clustered else math.inf)
+    need = variance_needed(distance, spare, critical, found.df if clustered else math.inf)
     if clustered and found.value - found.within > need and _tenants_differ(found):
         return RunsNeeded(limited_by="tenants")
     more = max(0.0, found.value / need - 1) if need > 0 else math.inf

@@ -25,7 +25,7 @@ from flightdeck.judge.special import betaincinv, ndtr
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 _LEAST_SHARED = 5
 _LEAST = 1e-12
-"""Of a variance that correlation takes away: an open limit stays open."""
+"""Of a variance that shared tenants leave: an open limit stays open."""
 _FURTHEST = 38.0
 """Standard errors beyond which a tail is 0."""
 
@@ -136,15 +136,16 @@ class Bins:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both sides' quantiles, how they hang together, and what the comparison of their shares below says.
+    """Both sides' quantiles, and what the comparison of their shares below says.
 
-    Of the variance of the difference of both shares, independent runs would have ``iid_share``, and more runs of the
-    same tenants would lessen ``within_share``.
+    ``paired`` where the sides share tenants, so that what these have in common cancels. Of the variance of the
+    difference of both shares, independent runs would have ``iid_share``, and more runs of the same tenants would lessen
+    ``within_share``.
     """
 
     baseline: Estimate
     candidate: Estimate
-    correlation: float
+    paired: bool
     df: float
     comparison: Comparison
     iid_share: float
@@ -154,22 +155,24 @@ class Pair:
         """Of candidate - baseline on a scale; infinite where unbounded."""
         effect = scale(self.candidate.value) - scale(self.baseline.value)
         (c_low, c_high), (b_low, b_high) = (_reach(side, critical, scale) for side in (self.candidate, self.baseline))
-        narrower = self._narrower(scale)
-        return effect - narrower * math.hypot(c_low, b_high), effect + narrower * math.hypot(c_high, b_low)
+        paired = self._paired(scale)
+        return effect - paired * math.hypot(c_low, b_high), effect + paired * math.hypot(c_high, b_low)
 
-    def _narrower(self, scale: Callable[[float], float]) -> float:
-        """The standard error of the difference, as a share of what it would be without the correlation.
+    def _paired(self, scale: Callable[[float], float]) -> float:
+        """The standard error of the difference over what it would be if the sides shared no tenant.
 
-        One factor for all limits: a correlation inside MOVER's sum adds how uneven both sides are, and limits of higher
-        confidence could lie within those of lower.
+        One factor for limits of any confidence: a correlation inside MOVER's sum counts unevenness of the sides twice,
+        and lets limits of higher confidence lie within those of lower.
         """
-        if not self.correlation:
+        if not self.paired:
             return 1.0
         candidate, baseline = (sum(_reach(side, 1.0, scale)) for side in (self.candidate, self.baseline))
-        squares = candidate**2 + baseline**2
-        if not 0 < squares < math.inf:
+        if not (0 < candidate < math.inf and 0 < baseline < math.inf):
             return 1.0
-        return math.sqrt(max(_LEAST, 1 - 2 * self.correlation * candidate * baseline / squares))
+        # A share of the baseline's runs is so much wider on the scale than one of the candidate's.
+        k = math.sqrt(self.baseline.n / self.candidate.n) * baseline / candidate
+        apart = self.candidate.q * (1 - self.candidate.q) * (1 / self.candidate.n + k * k / self.baseline.n)
+        return math.sqrt(max(_LEAST, self.comparison.paired(k) / apart))
 
 
 def _reach(side: Estimate, critical: float, scale: Callable[[float], float]) -> tuple[float, float]:
@@ -200,23 +203,23 @@ def pair(bins: Bins, q: float, strata: Indices, least: int, *, clustered: bool) 
     floor = q * (1 - q)
     floors = [floor / float(n) for n in comparison.effective_runs]
     variances = [max(one.value, most) for one, most in zip(alone, floors, strict=True)]
+    paired = clustered and comparison.shared_clusters >= _LEAST_SHARED
     df = math.inf
-    if clustered and comparison.shared_clusters >= _LEAST_SHARED:
+    if paired:
         df = comparison.variance(1.0, clustered=True).df
     elif clustered:
         # Each side's limits rest on what its own tenants say of its spread.
         df = min(one.df for one in alone)
     within = sum(max(one.within, most) for one, most in zip(alone, floors, strict=True))
-    correlation = _correlation(comparison, floors) if clustered else 0.0
-    spread_of_both = sum(variances) - 2 * correlation * math.sqrt(math.prod(variances))
+    both = comparison.paired(1.0) if paired else sum(variances)
     return Pair(
         baseline=Estimate(spread[0], q, floor / variances[0]),
         candidate=Estimate(spread[1], q, floor / variances[1]),
-        correlation=correlation,
+        paired=paired,
         df=df,
         comparison=comparison,
-        iid_share=_share(sum(floors), spread_of_both),
-        within_share=_share(within, spread_of_both),
+        iid_share=_share(sum(floors), both),
+        within_share=_share(within, both),
     )
 
 
@@ -243,16 +246,6 @@ def _by_cell(bins: Bins, below: Floats, strata: Indices) -> Series:
 
 def _cells(bins: Bins, strata: Indices, least: int) -> tuple[Indices, int]:
     return strata[_groups(bins, strata)[0]], least
-
-
-def _correlation(comparison: Comparison, floors: Sequence[float]) -> float:
-    """Of both estimates, over the tenants they share; where runs spread more than tenants do, it is less."""
-    if comparison.shared_clusters < _LEAST_SHARED:
-        return 0.0
-    baseline, candidate = comparison.influence
-    product = float((baseline * candidate).sum())
-    own = math.sqrt(max(floors[0], float((baseline**2).sum())) * max(floors[1], float((candidate**2).sum())))
-    return min(1.0, max(0.0, product / own)) if own > 0 else 0.0
 
 
 # --- the guardrail ------------------------------------------------------------------------------------
