@@ -190,9 +190,9 @@ class Spool:
 
     def _end_owners(self, db: sqlite3.Connection, *, own: bool = False) -> None:
         """Removes the owners that have nothing left, this process only at its end."""
-        left = "SELECT 1 FROM runs WHERE owner = ?1 UNION ALL SELECT 1 FROM traces WHERE owner = ?1 LIMIT 1"
+        left = "SELECT 1 FROM runs WHERE owner = :owner UNION ALL SELECT 1 FROM traces WHERE owner = :owner LIMIT 1"
         for owner in self._owners.names:
-            if (own or owner != self._owners.own) and not db.execute(left, (owner,)).fetchone():
+            if (own or owner != self._owners.own) and not db.execute(left, {"owner": owner}).fetchone():
                 self._owners.end(owner)
 
     def _first(self, owner: str) -> list[bytes]:
