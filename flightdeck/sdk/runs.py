@@ -83,14 +83,7 @@ class Runs(Caller[Answer, Export]):
             explain: asks for what contributes most to each difference.
             include_evidence: asks for all that the verdict rests on.
         """
-        compared = {
-            "baseline_release_id": baseline_release_id,
-            "candidate_release_id": candidate_release_id,
-            "window": window,
-            "environment": environment,
-            "tenant_id": tenant_id,
-            "task_id": task_id,
-        }
+        pair = _pair(baseline_release_id, candidate_release_id, window, environment, tenant_id, task_id)
         added = calls.given(
             baseline_window=baseline_window,
             candidate_window=candidate_window,
@@ -99,7 +92,31 @@ class Runs(Caller[Answer, Export]):
             explain=explain or None,
             include_evidence=include_evidence or None,
         )
-        return self._json(calls.post("/v1/diff", compared | added, repeatable=True))
+        return self._json(calls.post("/v1/diff", pair | added, repeatable=True))
+
+    def post_diff_charts(
+        self,
+        *,
+        baseline_release_id: str,
+        candidate_release_id: str,
+        window: str | None = None,
+        environment: str | None = None,
+        tenant_id: str | None = None,
+        task_id: str | None = None,
+        baseline_window: dict[str, str] | None = None,
+        candidate_window: dict[str, str] | None = None,
+        pricing: str | None = None,
+        policy: dict[str, Any] | None = None,
+    ) -> Answer:
+        """The runs of the same diff's verdict over time, and how their latency and cost are distributed.
+
+        Args: as for ``post_diff``. Give that diff's ``windows`` for the very same runs.
+        """
+        pair = _pair(baseline_release_id, candidate_release_id, window, environment, tenant_id, task_id)
+        added = calls.given(
+            baseline_window=baseline_window, candidate_window=candidate_window, pricing=pricing, policy=policy
+        )
+        return self._json(calls.post("/v1/diff/charts", pair | added, repeatable=True))
 
     def post_look(
         self,
@@ -115,6 +132,20 @@ class Runs(Caller[Answer, Export]):
         pair = {"baseline_release_id": baseline_release_id, "candidate_release_id": candidate_release_id}
         look = {"environment": environment, "status": status, "sequential": sequential, "actor": actor}
         return self._json(calls.post("/v1/looks", pair | look))
+
+
+def _pair(
+    baseline: str, candidate: str, window: str | None, environment: str | None, tenant: str | None, task: str | None
+) -> dict[str, Any]:
+    """Keys that say which runs of which two releases."""
+    return {
+        "baseline_release_id": baseline,
+        "candidate_release_id": candidate,
+        "window": window,
+        "environment": environment,
+        "tenant_id": tenant,
+        "task_id": task,
+    }
 
 
 def _cohort(

@@ -147,6 +147,23 @@ ADDED = [
             },
         ),
     ),
+    (
+        "post_diff_charts",
+        {"baseline_release_id": "b", "candidate_release_id": "c", "window": "7d", "pricing": "openai/x"},
+        (
+            "POST",
+            "/v1/diff/charts",
+            {
+                "baseline_release_id": "b",
+                "candidate_release_id": "c",
+                "window": "7d",
+                "environment": None,
+                "tenant_id": None,
+                "task_id": None,
+                "pricing": "openai/x",
+            },
+        ),
+    ),
     ("list_pricing", {"provider": "p"}, ("GET", "/v1/pricing?provider=p", None)),
     ("list_pricing_versions", {}, ("GET", "/v1/pricing/versions", None)),
     ("list_pricing_imports", {"limit": 3}, ("GET", "/v1/pricing/imports?limit=3", None)),
@@ -616,6 +633,8 @@ def test_the_methods_that_were_added_work_on_the_server(tmp_path):
         assert client.get_action(action_id=action["action_id"])["decision"]["actor"] == "sdk"
         assert client.list_actions(before=1)["actions"] == []
         assert len(client.post_policy_test(policy={"max_latency_ms": 1})["decisions"]) == 1
+        pair = {"baseline_release_id": first["release_id"], "candidate_release_id": second["release_id"]}
+        assert client.post_diff_charts(**pair, window="7d")["width_h"] == 1
         assert client.remove_policy(agent_id="a")["removed"] is True
         made = client.add_webhook(url="https://example.com/x", events=["promote.succeeded"])
         assert client.list_webhooks()["total"] == 1
