@@ -273,7 +273,7 @@ def test_judging_again_names_the_extra_where_its_packages_are_missing(served_can
 @contextmanager
 def waiting(own: Canary, *flags: str, env: dict[str, str], cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """A gate that waits, as a child process."""
-    arguments = ("gate", own.baseline, own.good, "--window", "1d", "--policy", own.strict, "--wait", "50s")
+    arguments = ("gate", own.baseline, own.good, "--window", "1d", "--policy", own.strict, "--wait", "3m")
     child = subprocess.Popen(
         command(*arguments, "--interval", "1s", *flags),
         cwd=cwd,
@@ -309,7 +309,7 @@ def test_the_wait_ends_as_soon_as_there_are_enough_runs(served_canary):
         said(child, "INCONCLUSIVE with 80 and 80 runs")
         for release_id in pair:
             send(own.url, traffic(release_id, 6_000, first=1_000))
-        stdout, _ = child.communicate(timeout=60)
+        stdout, _ = child.communicate(timeout=150)
     assert child.returncode == 0
     assert "Verdict: PASS (sequential test" in stdout
 
@@ -339,7 +339,7 @@ def test_a_server_may_be_started_again_during_the_wait(tmp_path, monkeypatch):
 def test_ctrl_c_is_exit_code_130_and_the_progress_of_a_terminal_is_one_line(served_canary):
     own = served_canary
     ours, theirs = pty.openpty()
-    arguments = ("gate", own.baseline, own.unused, "--policy", own.strict, "--wait", "50s")
+    arguments = ("gate", own.baseline, own.unused, "--policy", own.strict, "--wait", "3m")
     child = subprocess.Popen(
         command(*arguments, "--interval", "1s"),
         env=environment({"FLIGHTDECK_URL": own.url}),
