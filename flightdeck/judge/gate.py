@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from flightdeck.models import Policy, PolicyResult, Verdict, VerdictReason
+from flightdeck.models.statistics import Statistics
 from flightdeck.models.verdict import Status, guardrail_name
+
+
+def blocks(statistics: Statistics | None, status: Status) -> bool:
+    """Whether a policy with these ``statistics`` lets a verdict block: INCONCLUSIVE may pass, NODATA never."""
+    if statistics is None or statistics.gate == "legacy":
+        return False
+    return status != "PASS" and not (status == "INCONCLUSIVE" and statistics.on_inconclusive == "allow")
 
 
 def gate(policy: Policy, limits: PolicyResult, verdict: Verdict) -> PolicyResult:
@@ -12,14 +20,13 @@ def gate(policy: Policy, limits: PolicyResult, verdict: Verdict) -> PolicyResult
     Args:
         policy: without ``statistics`` its limits decide alone; else ``statistics.gate`` says what does.
         limits: what 1.3's rules say.
-        verdict: the judge's. INCONCLUSIVE passes where the policy allows it, NODATA never.
+        verdict: the judge's.
     """
     statistics = policy.statistics
     if statistics is None or statistics.gate == "legacy":
         return limits
     reasons = list(limits.reasons) if statistics.gate == "both" else []
-    allowed = {"PASS"} | ({"INCONCLUSIVE"} if statistics.on_inconclusive == "allow" else set())
-    if verdict.status not in allowed:
+    if blocks(statistics, verdict.status):
         reasons += objections(verdict)
     return PolicyResult(passed=not reasons, reasons=reasons, evaluated_at=limits.evaluated_at)
 
@@ -29,6 +36,11 @@ def objections(verdict: Verdict) -> list[str]:
     return [f"verdict {status_of(reason, verdict)}: {reason.message}" for reason in verdict.reasons] or [
         f"verdict {verdict.status}"
     ]
+
+
+def limits_reasons(policy: PolicyResult, verdict: Verdict) -> list[str]:
+    """What of a policy's reasons is not the verdict's: ``gate`` puts these last."""
+    return policy.reasons[: len(policy.reasons) - (len(objections(verdict)) if verdict.blocks else 0)]
 
 
 def status_of(reason: VerdictReason, verdict: Verdict) -> Status:

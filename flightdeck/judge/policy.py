@@ -84,7 +84,7 @@ def evaluate(summary: Summary, policy: Policy, config: DiffConfig, now: datetime
         confidence=confidence,
         confidence_reason=confidence_reason,
         policy=PolicyResult(passed=not reasons, reasons=[reason.message for reason in reasons], evaluated_at=now),
-        verdict=Verdict(status=status, reasons=reasons, warnings=_warnings(summary)),
+        verdict=Verdict(status=status, reasons=reasons, blocks=bool(reasons), warnings=_warnings(summary)),
     )
 
 

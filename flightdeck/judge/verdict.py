@@ -14,6 +14,7 @@ from flightdeck.judge.confirm import HourStatus, confirm
 from flightdeck.judge.decision import Decided, Together, decide
 from flightdeck.judge.evidence import Evidence
 from flightdeck.judge.explain import all_failed, explain, worse_within
+from flightdeck.judge.gate import blocks
 from flightdeck.judge.guardrails import SIDES, Layout, assess
 from flightdeck.judge.hours import Hours, arranged, disjoint
 from flightdeck.judge.series import Series, moments, series
@@ -57,6 +58,7 @@ def judge(evidence: Evidence, policy: Policy) -> Verdict:
         reasons=whole if empty else _reasons(together, whole, status),
         warnings=[VerdictWarning(code=code, message=message) for code, message in dict.fromkeys(warnings)],
         gate="legacy" if policy.statistics is None else statistics.gate,
+        blocks=blocks(policy.statistics, status),
         mode="sequential" if statistics.sequential else "fixed",
         alpha=statistics.alpha,
         power=statistics.power,

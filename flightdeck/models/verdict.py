@@ -177,6 +177,8 @@ class Verdict(Described):
     reasons: list[VerdictReason] = Field(default_factory=list)
     warnings: list[VerdictWarning] = Field(default_factory=list)
     gate: Literal["legacy", "verdict", "both"] | None = None
+    blocks: bool = False
+    """Whether the policy lets it block; its reasons then stand last among the policy's."""
     mode: Literal["fixed", "sequential"] | None = None
     alpha: Number | None = None
     power: Number | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from flightdeck.judge import quantities
-from flightdeck.judge.gate import objections
+from flightdeck.judge.gate import limits_reasons
 from flightdeck.models import Diff, PolicyResult, Verdict, VerdictMetric
 from flightdeck.models.explanation import Driver, DriverKind, Explanation
 from flightdeck.models.verdict import Status, VerdictLimit, guardrail_name
@@ -50,10 +50,7 @@ class Judged:
     @property
     def blocked_by_others(self) -> list[str]:
         """Why the policy blocks, apart from what the verdict itself says."""
-        if self.policy is None:
-            return []
-        said = {*objections(self.verdict), *(reason.message for reason in self.verdict.reasons)}
-        return [reason for reason in self.policy.reasons if reason not in said]
+        return [] if self.policy is None else limits_reasons(self.policy, self.verdict)
 
     @property
     def window(self) -> str:

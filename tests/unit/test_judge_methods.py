@@ -13,10 +13,11 @@ from scipy import optimize, stats
 from benchmarks.judge import agreement
 from flightdeck.judge import means, quantiles
 from flightdeck.judge.cells import Bin
-from flightdeck.judge.comparison import Comparison, compare
+from flightdeck.judge.comparison import Comparison, Variance, compare
 from flightdeck.judge.critical import Critical, mixture_critical, mixture_tail, normal_quantile, student_critical
 from flightdeck.judge.holm import holm
-from flightdeck.judge.needed import power_quantile, variance_needed
+from flightdeck.judge.needed import power_quantile, runs_needed, variance_needed
+from flightdeck.judge.outcome import Outcome
 from flightdeck.judge.proportions import Share, difference_limits, difference_z, ratio_limits, ratio_z, wilson
 from flightdeck.judge.rules import Rules
 from flightdeck.judge.series import Frame, moments, series
@@ -368,6 +369,20 @@ def test_runs_needed_are_those_of_the_design(
     for on, runs in ((False, fixed), (True, sequential)):
         need = variance_needed(margin, spare, Critical.at(0.05, 0.8, margin, sequential=on))
         assert variance_of_one / need == pytest.approx(runs, rel=0.01)
+
+
+def test_runs_needed_to_fail_reach_the_shared_level_with_power() -> None:
+    """A harm beyond the margin by 5 points fails at a third of the level; asked for a PASS, no runs would do."""
+    spare = power_quantile(0.8, 3)
+    found = Variance(0.04**2, 0.04**2, 0.04**2, math.inf)
+    outcome = Outcome(
+        1.0, 1.15, variance=found, gap=0.1, harm=0.15, critical=Critical.at(0.05, 0.8, 0.1, sequential=False)
+    )
+    needed = runs_needed(outcome, (300, 200), spare, 10.0, clustered=False, tests=3)
+    more = (0.04 * (normal_quantile(1 - 0.05 / 3) + spare) / 0.05) ** 2 - 1
+    assert (needed.baseline, needed.candidate) == (math.ceil(300 * more), math.ceil(200 * more))
+    assert needed.hours == pytest.approx(10 * more)
+    assert runs_needed(outcome, (300, 200), spare, 10.0, clustered=False).limited_by == "effect"
 
 
 def test_the_simulations_formulas_are_the_judges() -> None:

@@ -11,6 +11,7 @@ from flightdeck.judge.cells import Cell
 from flightdeck.judge.evidence import Evidence
 from flightdeck.judge.verdict import judge
 from flightdeck.models import Policy, Verdict
+from flightdeck.models.verdict import RunsNeeded
 from tests.judging import Ran, arm, cell, evidence, policy
 
 ERRORS = {"metric": "error_rate", "absolute": 0.02}
@@ -297,9 +298,27 @@ def test_a_difference_that_the_hour_explains_is_not_a_fail() -> None:
     verdict = judge(own, policy(LATENCY))
     assert verdict.status == "INCONCLUSIVE"
     assert reasons(verdict) == {("time_confounded", "latency_ms")}
+    (reason,) = verdict.reasons
+    assert "which would fail; compared within the same 1 h of UTC time, it changed by" in reason.message
+    assert reason.message.endswith(
+        "which would pass: the time of day moved it, so give both releases a steady share of the runs"
+    )
+    assert verdict.metrics[0].runs_needed == RunsNeeded()
     warned = judge(own, policy(LATENCY, time_check="warn"))
     assert warned.status == "FAIL"
     assert "time_confounded" in codes(warned)
+
+
+def test_a_fail_that_the_same_hours_do_not_decide_says_how_many_runs_would() -> None:
+    """By hour the candidate is at the margin: neither a FAIL nor a PASS, however clear the plain difference is."""
+    slower = [replace(run, latency_ms=round(1.1 * (run.latency_ms or 0))) for run in _ramp(4000, 2, late=True)]
+    verdict = judge(evidence(_ramp(4000, 1, late=False), slower), policy(LATENCY))
+    assert (verdict.status, reasons(verdict)) == ("INCONCLUSIVE", {("time_confounded", "latency_ms")})
+    needed = verdict.metrics[0].runs_needed
+    assert needed.limited_by is None
+    assert needed.baseline is not None
+    assert needed.baseline > 0
+    assert f"which does not decide it: needs about {needed.baseline:,} more runs" in verdict.reasons[0].message
 
 
 def test_without_hours_nothing_is_decided_unless_the_policy_only_warns() -> None:

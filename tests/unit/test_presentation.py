@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from junitparser import Error, Failure, JUnitXml
 
-from flightdeck.judge.gate import objections
+from flightdeck.judge.gate import gate, objections
 from flightdeck.judge.verdict import judge
 from flightdeck.models import PolicyResult, Verdict, VerdictReason, VerdictWarning
 from flightdeck.models.explanation import Driver, Explanation, MetricDrivers
@@ -207,11 +207,19 @@ def test_markdown_has_a_table_with_a_row_for_every_guardrail(failed):
 
 
 def test_markdown_says_what_blocks_once(failed):
-    blocked = PolicyResult(
-        passed=False, reasons=[f"verdict FAIL: {failed.reasons[0].message}", "confidence is LOW"], evaluated_at=NOW
-    )
-    said = markdown(judged(failed, policy=blocked))
-    assert "Policy: **FAIL**\n\n- confidence is LOW\n" in said
+    limits = PolicyResult(passed=False, reasons=["confidence is LOW"], evaluated_at=NOW)
+    said = markdown(judged(failed, policy=gate(policy(*GUARDRAILS), limits, failed)))
+    assert "Policy: **FAIL**\n\n- confidence is LOW\n\n|" in said
+
+
+def test_a_limits_reason_is_told_by_where_it_comes_from_not_by_its_words(failed, undecided):
+    words = f"verdict FAIL: {failed.reasons[0].message}"
+    limits = PolicyResult(passed=False, reasons=[words], evaluated_at=NOW)
+    assert judged(failed, policy=gate(policy(*GUARDRAILS), limits, failed)).blocked_by_others == [words]
+    allowing = policy(*GUARDRAILS, on_inconclusive="allow")
+    own = judge(evidence(runs(60), runs(60, seed=2)), allowing)
+    assert (own.status, own.blocks) == ("INCONCLUSIVE", False)
+    assert judged(own, policy=gate(allowing, limits, own)).blocked_by_others == [words]
 
 
 def test_markdown_has_no_markup_mention_or_line_of_a_name(hostile):

@@ -2780,6 +2780,12 @@ export interface components {
             warnings?: components["schemas"]["VerdictWarning"][];
             /** Gate */
             gate?: ("legacy" | "verdict" | "both") | null;
+            /**
+             * Blocks
+             * @description Whether the policy lets it block; its reasons then stand last among the policy's.
+             * @default false
+             */
+            blocks?: boolean;
             /** Mode */
             mode?: ("fixed" | "sequential") | null;
             /** Alpha */
