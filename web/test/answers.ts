@@ -98,6 +98,7 @@ const FAILED: Diff = {
     ],
     warnings: [],
     gate: null,
+    blocks: false,
     mode: null,
     alpha: null,
     power: null,
