@@ -9,10 +9,10 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 
 import flightdeck.otel
-from flightdeck.otel.instrumentation.defaults import DETECTORS, set_defaults
+from flightdeck.otel.instrumentation.defaults import CONTENT_STAYS_HOME, DETECTORS, OPT_IN, set_defaults
 from flightdeck.otel.instrumentation.detector import FlightDeckResourceDetector
 from flightdeck.otel.instrumentation.settings import AgentSettings
-from flightdeck.otel.instrumentation.short import is_enough
+from flightdeck.otel.instrumentation.short import READ_BY_CLASSES, is_enough
 
 IDENTITY = {
     "FLIGHTDECK_RELEASE_ID": "rel_0123456789ab",
@@ -235,12 +235,16 @@ def set_up_of(**environ: str) -> tuple[dict, set[str]]:
 import json, sys
 import flightdeck.otel
 flightdeck.otel.configure(instrument=False)
-from opentelemetry import _logs, trace
+from opentelemetry import _logs, propagate, trace
 
 def told(processor):
-    exporter = getattr(getattr(processor, "_batch_processor", None), "_exporter", None)
+    batches = getattr(processor, "_batch_processor", None)
+    exporter = getattr(batches, "_exporter", None)
     inner = getattr(exporter, "_inner", exporter)
-    said = [str(getattr(inner, name, None)) for name in ("_endpoint", "_headers", "_timeout", "_compression")]
+    of_batches = ("_max_queue_size", "_schedule_delay_millis", "_max_export_batch_size", "_export_timeout_millis")
+    said = [str(getattr(batches, name, None)) for name in of_batches]
+    said += [str(getattr(inner, name, None)) for name in ("_endpoint", "_headers", "_timeout", "_compression")]
+    said += [str(getattr(inner, name, None)) for name in ("_certificate_file", "_client_cert")]
     return [type(each).__qualname__ for each in (processor, exporter, inner)] + said
 
 spans, logs = trace.get_tracer_provider(), _logs.get_logger_provider()
@@ -249,6 +253,8 @@ made = {
     "logs": [told(each) for each in logs._multi_log_record_processor._log_record_processors],
     "sampler": repr(spans.sampler.get_description()),
     "ids": type(spans.id_generator).__name__,
+    "limits": repr(spans._span_limits),
+    "propagators": sorted(propagate.get_global_textmap().fields),
     "resources": [
         {key: value for key, value in each.resource.attributes.items() if key != "service.instance.id"}
         for each in (spans, logs)
@@ -264,22 +270,54 @@ print(json.dumps([made, list(sys.modules)]))
     return made, set(modules)
 
 
-def test_the_short_way_makes_what_the_sdk_s_configurator_makes():
+USUAL = {
+    "FLIGHTDECK_URL": "http://127.0.0.1:9",
+    "FLIGHTDECK_RELEASE_ID": "rel_0123456789ab",
+    "FLIGHTDECK_LOCAL_API_TOKEN": "hush",
+}
+EVERY = USUAL | {
+    "OTEL_BLRP_EXPORT_TIMEOUT": "7001",
+    "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "17",
+    "OTEL_BLRP_MAX_QUEUE_SIZE": "170",
+    "OTEL_BLRP_SCHEDULE_DELAY": "701",
+    "OTEL_BSP_EXPORT_TIMEOUT": "8001",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "18",
+    "OTEL_BSP_MAX_QUEUE_SIZE": "180",
+    "OTEL_BSP_SCHEDULE_DELAY": "801",
+    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "flightdeck,otel,os",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9/prefix",
+    "OTEL_EXPORTER_OTLP_HEADERS": "x-team=a",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": " http/protobuf ",
+    "OTEL_EXPORTER_OTLP_TIMEOUT": "3",
+    "OTEL_LOGS_EXPORTER": " otlp ",
+    "OTEL_METRICS_EXPORTER": "none",
+    "OTEL_PROPAGATORS": "baggage",
+    "OTEL_PYTHON_CONFIGURATOR": "flightdeck",
+    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "httpx",
+    "OTEL_PYTHON_DISTRO": "flightdeck",
+    "OTEL_RESOURCE_ATTRIBUTES": "service.version=2,team=a",
+    "OTEL_SERVICE_NAME": "support",
+    "OTEL_TRACES_EXPORTER": " otlp ",
+}
+
+
+def test_every_variable_of_the_short_way_is_compared_below():
+    others = {*CONTENT_STAYS_HOME, OPT_IN}  # for instrumentations, which come after either way
+    assert READ_BY_CLASSES - others <= set(EVERY)
+
+
+@pytest.mark.parametrize("given", [USUAL, EVERY], ids=["usual", "every variable"])
+def test_the_short_way_makes_what_the_sdk_s_configurator_makes(given):
     """A variable that it does not know of sends ``configure`` the long way; this one says what holds anyway."""
-    given = {
-        "FLIGHTDECK_URL": "http://127.0.0.1:9",
-        "FLIGHTDECK_RELEASE_ID": "rel_0123456789ab",
-        "FLIGHTDECK_LOCAL_API_TOKEN": "hush",
-        "OTEL_RESOURCE_ATTRIBUTES": "service.version=2,team=a",
-    }
     short, loaded = set_up_of(**given)
     configurator = "opentelemetry.sdk._configuration"
     assert configurator not in loaded
     long, loaded_then = set_up_of(**given, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="128")
     assert configurator in loaded_then
     assert short == long
-    assert any("http://127.0.0.1:9/v1/traces" in said for said in short["spans"])
-    assert any("http://127.0.0.1:9/v1/logs" in said for said in short["logs"])
+    endpoint = given.get("OTEL_EXPORTER_OTLP_ENDPOINT", given["FLIGHTDECK_URL"])
+    assert any(f"{endpoint}/v1/traces" in said for said in short["spans"])
+    assert any(f"{endpoint}/v1/logs" in said for said in short["logs"])
 
 
 def test_a_start_that_sends_spans_imports_neither_metrics_nor_what_posts_runs():
@@ -306,6 +344,11 @@ SHORT = {
         {"OTEL_METRICS_EXPORTER": "otlp"},
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
         {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"},
+        {"OTEL_EXPORTER_OTLP_CERTIFICATE": "ca.pem"},
+        {"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"},
+        {"OTEL_EXPORTER_OTLP_TRACES_HEADERS": "a=b"},
+        {"OTEL_PYTHON_ID_GENERATOR": "random"},
+        {"OTEL_SDK_DISABLED": "true"},
         {"OTEL_TRACES_SAMPLER": "always_off"},
         {"OTEL_CONFIG_FILE": "otel.yaml"},
         {"OTEL_A_VARIABLE_OF_TOMORROW": "1"},

@@ -1,7 +1,8 @@
 """The usual set-up in a few lines: spans and scores over OTLP/HTTP, all else as the SDK's classes have it by default.
 
-It gives the same providers as the SDK's configurator (a test compares the two), and adds half as much to a start: the
-configurator imports the SDK for metrics and whatever else a variable could ask for. So it is taken only where no
+It gives the same providers of spans and logs as the SDK's configurator (a test compares the two with every variable
+named here), and adds half as much to a start: the configurator imports the SDK for metrics, to make a provider that
+exports none, and whatever else a variable could ask for. So it is taken only where no
 variable asks for any of that: where one is set that is not listed here, the configurator decides.
 """
 
@@ -29,7 +30,7 @@ _ASKED: Mapping[str, tuple[str, ...]] = {
 }
 """What must be asked for, by the variables that the configurator would look at."""
 
-_READ_BY_CLASSES = frozenset({
+READ_BY_CLASSES = frozenset({
     *CONTENT_STAYS_HOME,
     DETECTORS,
     OPT_IN,
@@ -54,7 +55,7 @@ def is_enough(environ: Mapping[str, str]) -> bool:
         name
         for name in environ
         if name.startswith("OTEL_")
-        and name not in _READ_BY_CLASSES
+        and name not in READ_BY_CLASSES
         and name not in _ASKED
         and not name.startswith(_READ_BY_PROCESSORS)
     ]
