@@ -1,7 +1,7 @@
 """What charts show beside a verdict: a value per stretch of time, and quantiles, each between its limits.
 
-These limits describe the runs that there were, each run for itself and for one look: where a tenant's runs hang
-together, a verdict's limits are wider. Nothing is decided by them.
+These limits describe the runs that there were, each run for itself and for one look: where a tenant's runs are
+correlated, a verdict's limits are wider. Nothing is decided by them.
 """
 
 from __future__ import annotations

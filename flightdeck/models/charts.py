@@ -92,7 +92,7 @@ class MetricDistribution(Described):
 class DiffCharts(Described):
     """The answer of ``POST /v1/diff/charts``: what a verdict's runs look like.
 
-    Limits are of these runs, each for itself; where a tenant's runs hang together, those of the verdict are wider.
+    Limits are of these runs, each for itself; where those of a tenant are correlated, the verdict's are wider.
     """
 
     windows: VerdictWindows

@@ -111,8 +111,8 @@ class Statistics(Closed):
     on_inconclusive: Literal["block", "allow"] = "block"
     """What INCONCLUSIVE does to a promotion; NODATA always blocks."""
     cluster: Literal["tenant", "fixed", "none"] = "tenant"
-    """tenant: runs of a tenant hang together, the verdict holds for other tenants too · fixed: for these tenants only ·
-    none: every run stands for itself."""
+    """tenant: runs of a tenant are correlated, the verdict holds for other tenants too · fixed: for these tenants only
+    · none: every run stands for itself."""
     strata: tuple[Literal["task"], ...] = Field(default=("task",), max_length=1)
     """What both releases are made equal in; empty: nothing."""
     min_runs: Annotated[int, Field(ge=2)] = 30

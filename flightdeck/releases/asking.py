@@ -59,24 +59,20 @@ class Question:
                     memory.keep(side, own)
         return answered
 
-    def charted(
-        self, price: Callable[[Sequence[Sequence[UsageKey]]], Prices], width: int
-    ) -> tuple[Prices, list[Charted]]:
-        """The runs of each side as charts show them, by the prices of a verdict, and those prices.
+    def charted(self, price: Callable[[Sequence[Sequence[UsageKey]]], Prices], width: int) -> list[Charted]:
+        """The runs of each side as charts show them, by the prices of a verdict.
 
         Args:
             price: the tariffs for what the runs of each side used.
             width: hours of a stretch.
         """
         known = self.store.memory.known(self.sides)
-        prices = price(known or self._usage_keys())
-        found = self._charted(prices, width)
+        found = self._charted(price(known or self._usage_keys()), width)
         if known and any(stretch.cost.n < stretch.runs for own in found for stretch in own.stretches):
             used = self._usage_keys()
             if any(set(new) - set(old) for new, old in zip(used, known, strict=True)):
-                prices = price(used)
-                found = self._charted(prices, width)
-        return prices, found
+                found = self._charted(price(used), width)
+        return found
 
     def _charted(self, prices: Prices, width: int) -> list[Charted]:
         tariff = prices.tariffs[prices.judged]

@@ -108,7 +108,7 @@ def charts(request: DiffRequest, ledger: Ledger, evidence: Evidence, options: Op
     question = Question(sides.cohorts, sides.agent_id, evidence, sides.policy.statistics)
     catalog = load_catalog(options.catalog_path)
     width = width_h(max((window.until - window.since).total_seconds() / 3_600 for window in sides.windows))
-    _, hourly = question.charted(
+    hourly = question.charted(
         lambda used: pricing.prices(sides.references, used, ledger, catalog, by_catalog=sides.by_catalog), width
     )
     width, found = _readable(hourly, width)

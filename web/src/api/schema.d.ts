@@ -1163,7 +1163,7 @@ export interface components {
          * DiffCharts
          * @description The answer of ``POST /v1/diff/charts``: what a verdict's runs look like.
          *
-         *     Limits are of these runs, each for itself; where a tenant's runs hang together, those of the verdict are wider.
+         *     Limits are of these runs, each for itself; where those of a tenant are correlated, the verdict's are wider.
          */
         DiffCharts: {
             windows: components["schemas"]["VerdictWindows"];
@@ -2631,8 +2631,8 @@ export interface components {
             on_inconclusive?: "block" | "allow";
             /**
              * Cluster
-             * @description tenant: runs of a tenant hang together, the verdict holds for other tenants too · fixed: for these tenants only ·
-             *     none: every run stands for itself.
+             * @description tenant: runs of a tenant are correlated, the verdict holds for other tenants too · fixed: for these tenants only
+             *     · none: every run stands for itself.
              * @default tenant
              * @enum {string}
              */
