@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from flightdeck.judge import words
-from flightdeck.judge.decision import ByHour, Decided, Together, decide
+from flightdeck.judge.decision import CLEAR, ByHour, Decided, Together, decide
 from flightdeck.judge.evidence import Evidence
 from flightdeck.judge.guardrails import Layout, assess
 from flightdeck.judge.hours import Hours, disjoint
@@ -15,7 +15,6 @@ from flightdeck.models.statistics import Statistics
 
 HourStatus = Literal["confirmed", "confounded", "unchecked", "disjoint", "off"]
 _LATENCY = "latency_ms"
-_CLEAR = ("PASS", "FAIL")
 
 
 def confirm(
@@ -69,14 +68,14 @@ def _confounded(together: Together, layout: Layout, evidence: Evidence) -> list[
     return [
         (one, ByHour(other.own, other.status, layout.hours or 1, one.status))
         for one in together.guardrails
-        if one.status in _CLEAR
+        if one.status in CLEAR
         and (other := found.get(id(one.own.guardrail))) is not None
         and other.status != one.status
     ]
 
 
 def _take_back(one: Decided, code: str, message: str) -> None:
-    if one.status not in _CLEAR:
+    if one.status not in CLEAR:
         return
     one.because(code, f"{one.own.name}: would {'pass' if one.status == 'PASS' else 'fail'}, but {message}")
     one.status = "INCONCLUSIVE"

@@ -11,12 +11,15 @@ from flightdeck.judge.holm import holm
 from flightdeck.judge.outcome import Test
 from flightdeck.models.verdict import RunsNeeded, Status, VerdictReason
 
+CLEAR: tuple[Status, ...] = ("PASS", "FAIL")
+"""Statuses that more runs would only confirm or take back."""
+
 
 @dataclass(frozen=True, slots=True)
 class ByHour:
     """What a guardrail shows when stretches of ``width`` hours of UTC time are compared with one another.
 
-    ``without`` is what it would be without that, and is not.
+    ``without`` is the status that it had without that, and that was taken back.
     """
 
     own: Assessment

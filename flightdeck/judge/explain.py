@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flightdeck.judge import quantities, words
-from flightdeck.judge.decision import ByHour, Decided, Together
+from flightdeck.judge.decision import CLEAR, ByHour, Decided, Together
 from flightdeck.judge.evidence import Evidence
 from flightdeck.judge.guardrails import Assessment
 from flightdeck.judge.hours import length_h
@@ -22,7 +22,6 @@ _PROBLEMS = {
     "few_clusters": "too few tenants in the tasks that both releases have",
 }
 
-_CLEAR = ("PASS", "FAIL")
 _STEADY = "the time of day moved it, so give both releases a steady share of the runs"
 
 _UNDECIDED = {
@@ -50,7 +49,7 @@ def explain(together: Together, evidence: Evidence, statistics: Statistics) -> N
             continue
         if one.by_hour is not None:
             one.needed = _needed_by_hour(one.by_hour, together.tests, hours, statistics)
-            waits = _STEADY if one.by_hour.status in _CLEAR else quantities.more_runs(one.needed)
+            waits = _STEADY if one.by_hour.status in CLEAR else quantities.more_runs(one.needed)
             one.because("time_confounded", f"{words.by_hour(own, one.by_hour)}: {waits}")
             continue
         one.needed = _needed(one, spare, hours, statistics)
@@ -81,7 +80,7 @@ def _needed_by_hour(found: ByHour, tests: int, hours: float | None, statistics: 
     Where they show the opposite already, no number of runs is known to settle it.
     """
     own = found.own
-    if own.outcome is None or own.problem is not None or found.status in _CLEAR:
+    if own.outcome is None or own.problem is not None or found.status in CLEAR:
         return RunsNeeded()
     spare, clustered = power_quantile(statistics.power, tests), own.scope == "tenants"
     return runs_needed(own.outcome, own.counts, spare, hours, clustered=clustered, tests=tests)
