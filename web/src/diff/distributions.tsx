@@ -53,7 +53,7 @@ function Spread({ of, alpha, versions, prices }: SpreadProps) {
         of.metric === "cost_usd" ? (
           <NoPrices />
         ) : (
-          <p className={classes["empty"]}>No run has one.</p>
+          <p className={classes["empty"]}>No run has a {name.toLowerCase()}.</p>
         )
       ) : (
         <>
@@ -144,8 +144,8 @@ function remarks(of: Distribution, versions: DistributionsProps["versions"]): st
   return SIDES.flatMap((side) => {
     const { n, missing, quantiles } = of[side];
     const found: string[] = [];
-    if (n === 0) found.push(`no run has ${isCost ? "a price" : "one"}`);
-    else if (missing > 0) found.push(`${count(missing)} more runs have ${isCost ? "no price" : "none"}`);
+    if (n === 0) found.push(`no run has ${isCost ? "a price" : "a latency"}`);
+    else if (missing > 0) found.push(`${count(missing)} more runs have ${isCost ? "no price" : "no latency"}`);
     if (none !== null && none[side] > 0) {
       found.push(`${count(none[side])} runs ${isCost ? "cost nothing" : "took no time"} and are not drawn`);
     }

@@ -1,13 +1,10 @@
 import * as Plot from "@observablehq/plot";
 import { useCallback } from "react";
-import type { Charts } from "../api/types";
 import { Drawing } from "./drawing";
-import { domainOf, outline, type Side } from "./spread";
+import { type Distribution, domainOf, outline, type Side } from "./spread";
 import { logTicks, tickText } from "./ticks";
 
 export const HEIGHT = 232;
-
-type Distribution = Charts["distributions"][number];
 
 const SIDES = [
   { side: "baseline", colour: "var(--ink)", fill: "var(--paper)", area: 0.08, lane: -0.2, label: -13 },
