@@ -1,8 +1,8 @@
-"""What FlightDeck costs, beside peers: ``python -m benchmarks [ingest|growth|events|diff|otel|all] [--quick]``.
+"""What FlightDeck costs, beside peers: ``python -m benchmarks [--help]``.
 
 Everything runs on this machine over loopback: servers are child processes whose CPU time the kernel counts, the load
-generator shares the cores with them. Progress goes to stderr, tables to stdout. All of it takes less than 20 minutes,
-``--quick`` less than 3; CPU seconds and ratios within one run are steadier than rates.
+generator shares the cores with them. Progress goes to stderr, tables to stdout. CPU
+seconds and ratios within one run are steadier than rates.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ NOT_EXECUTABLE, NO_SUCH_COMMAND = 126, 127
 """Exit codes of a shell that can't start a command."""
 PROBE_S = 30.0
 LOOKUP_S = 5.0
-"""How long the agent's start may wait for the server."""
+"""How long the server may say nothing to a request that the agent's start waits for."""
 SHOWN = 5
 
 _PROBE = f"""
