@@ -235,7 +235,8 @@ def _readable(pieces: Sequence[bytes]) -> Iterator[str]:
     are new every time.
 
     Raises:
-        StoreUnavailable: the block ended well without having read everything.
+        StoreUnavailable: the system gives no pipe or thread; or the block ended well though not everything went into
+            the pipe, so that it can't have read everything.
     """
     if sys.platform != "linux":
         with tempfile.NamedTemporaryFile(prefix="flightdeck-") as file:
@@ -243,16 +244,19 @@ def _readable(pieces: Sequence[bytes]) -> Iterator[str]:
             file.flush()
             yield file.name
         return
-    reading, writing = os.pipe()
+    try:
+        reading, writing = os.pipe()
+    except OSError as error:
+        raise StoreUnavailable("The system lets this process open no more files.") from error
     with suppress(PermissionError):  # it may have been told to give less
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    read: list[bool] = []
+    written: list[bool] = []
 
     def write() -> None:
         with suppress(BrokenPipeError), os.fdopen(writing, "wb") as file:  # broken: the reader refuses the rest
             file.writelines(pieces)
             file.flush()
-            read.append(True)
+            written.append(True)
 
     writer = threading.Thread(target=write, name="insert", daemon=True)
     try:
@@ -266,7 +270,7 @@ def _readable(pieces: Sequence[bytes]) -> Iterator[str]:
     finally:
         os.close(reading)  # before the writer is waited for: who reads no more must not keep it waiting
         writer.join()
-    if not read:
+    if not written:
         raise StoreUnavailable("The engine has not read all of an insert.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,23 @@ def test_a_large_insert_that_is_refused_at_its_first_bytes_ends_and_leaves_nothi
     assert {thread.name for thread in threading.enumerate()} == before[1]
     assert _pipes() == before[0]
     assert engine.query("SELECT count() FROM t").data == [[0]]
+
+
+def test_where_the_system_gives_no_more_files_an_insert_may_be_repeated_later(
+    open_engine: OpenEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine()
+    engine.command("CREATE TABLE t (n UInt64) ENGINE = MergeTree ORDER BY n")
+
+    def none_left() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "pipe", none_left)
+        with pytest.raises(StoreUnavailable, match="no more files") if engine.embedded else nullcontext():
+            engine.insert("t", b'{"n": 7}', fmt="JSONEachRow")
+    engine.insert("t", b'{"n": 7}', fmt="JSONEachRow")
+    assert engine.query("SELECT DISTINCT n FROM t").data == [[7]]
 
 
 def test_a_megabyte_of_parameters_is_no_problem(engine: Engine) -> None:
