@@ -4,7 +4,7 @@ import { Drawing } from "./drawing";
 import { type Distribution, domainOf, outline, type Side } from "./spread";
 import { logTicks, tickText } from "./ticks";
 
-export const HEIGHT = 232;
+const HEIGHT = 232;
 
 const SIDES = [
   { side: "baseline", colour: "var(--ink)", fill: "var(--paper)", area: 0.08, lane: -0.2, label: -13 },

@@ -4,7 +4,7 @@ import { Drawing } from "./drawing";
 import { connected, type Drawn, LEFT, type OverTime, RIGHT, type Stretch, scaleOf } from "./over-time";
 import { linearTicks, tickText, timeTicks, timeTickText } from "./ticks";
 
-export const HEIGHT = 220;
+const HEIGHT = 220;
 
 const SIDES = [
   { side: "baseline", colour: "var(--ink)", fill: "var(--paper)", band: 0.1 },
