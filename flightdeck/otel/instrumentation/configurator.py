@@ -16,12 +16,11 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from flightdeck.otel.instrumentation.batches import PromptLogs, PromptSpans
+from flightdeck.otel.instrumentation.defaults import CONFIG_FILE
 from flightdeck.otel.instrumentation.live import live
 from flightdeck.otel.instrumentation.processor import RunProcessor
 from flightdeck.otel.instrumentation.providers import complete, configured
 from flightdeck.otel.instrumentation.settings import AgentSettings
-
-CONFIG_FILE = "OTEL_CONFIG_FILE"
 
 
 class FlightDeckConfigurator(_OTelSDKConfigurator):

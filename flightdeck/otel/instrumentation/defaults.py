@@ -13,7 +13,8 @@ from flightdeck.otel.instrumentation.settings import AgentSettings
 from flightdeck.otel.instrumentation.throttled import logger
 
 DETECTORS = "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS"
-TRACES = "OTEL_TRACES_EXPORTER"
+TRACES, LOGS, METRICS = "OTEL_TRACES_EXPORTER", "OTEL_LOGS_EXPORTER", "OTEL_METRICS_EXPORTER"
+CONFIG_FILE = "OTEL_CONFIG_FILE"
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
 
@@ -52,7 +53,7 @@ def set_defaults(environ: MutableMapping[str, str]) -> None:
     settings = AgentSettings.read(environ)
     environ.setdefault(TRACES, "otlp")
     if "otlp" in environ[TRACES]:
-        environ.setdefault("OTEL_LOGS_EXPORTER", "otlp")  # evaluations of runs are log records
+        environ.setdefault(LOGS, "otlp")  # evaluations of runs are log records
     detectors = [name.strip() for name in environ.get(DETECTORS, "").split(",") if name.strip()]
     if not {"flightdeck", "*"} & set(detectors):
         environ[DETECTORS] = ",".join(["flightdeck", *(detectors or ["otel"])])
@@ -75,8 +76,7 @@ def set_defaults(environ: MutableMapping[str, str]) -> None:
 
 def _without_otlp(environ: MutableMapping[str, str], wrong: str) -> None:
     """Leaves OTLP out, so that the SDK neither sends to another place than was meant nor logs every try."""
-    names = [TRACES, "OTEL_LOGS_EXPORTER", "OTEL_METRICS_EXPORTER"]
-    exporters = {name: [each.strip() for each in environ.get(name, "").split(",")] for name in names}
+    exporters = {name: [each.strip() for each in environ.get(name, "").split(",")] for name in (TRACES, LOGS, METRICS)}
     if any("otlp" in chosen for chosen in exporters.values()):
         logger.error("FlightDeck: %s. Nothing is sent to FlightDeck", wrong)
     for name, chosen in exporters.items():

@@ -17,6 +17,7 @@ from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadWrit
 from opentelemetry.sdk.trace import TracerProvider
 
 from flightdeck.otel.instrumentation.batches import PromptLogs
+from flightdeck.otel.instrumentation.defaults import CONFIG_FILE, LOGS
 from flightdeck.otel.instrumentation.live import at_work
 from flightdeck.otel.instrumentation.records import EVALUATION_RESULT
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
@@ -25,7 +26,7 @@ from flightdeck.otel.instrumentation.throttled import guarded
 if TYPE_CHECKING:
     from flightdeck.otel.instrumentation.exporter import RunExporter
 
-CHOSEN = ("OTEL_LOGS_EXPORTER", "OTEL_CONFIG_FILE")
+CHOSEN = (LOGS, CONFIG_FILE)
 """Where one of these is set, the user has said where logs go, and that is all."""
 
 _followed: weakref.WeakSet[RunExporter] = weakref.WeakSet()

@@ -18,14 +18,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.util._importlib_metadata import entry_points
 
 from flightdeck.otel.instrumentation.batches import PromptLogs, PromptSpans
-from flightdeck.otel.instrumentation.defaults import CONTENT_STAYS_HOME, DETECTORS, OPT_IN, TRACES
+from flightdeck.otel.instrumentation.defaults import CONTENT_STAYS_HOME, DETECTORS, LOGS, METRICS, OPT_IN, TRACES
 from flightdeck.otel.instrumentation.providers import complete, configured
 from flightdeck.otel.instrumentation.settings import AgentSettings
 
 _ASKED: Mapping[str, tuple[str, ...]] = {
     TRACES: ("otlp",),
-    "OTEL_LOGS_EXPORTER": ("otlp",),
-    "OTEL_METRICS_EXPORTER": ("", "none"),
+    LOGS: ("otlp",),
+    METRICS: ("", "none"),
     "OTEL_EXPORTER_OTLP_PROTOCOL": ("http/protobuf",),
 }
 """What must be asked for, by the variables that the configurator would look at."""
