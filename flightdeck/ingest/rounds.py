@@ -224,7 +224,8 @@ class Rounds:
                 done.append(trace)
                 continue
             landed = [span.landed_us for span in found]
-            if min(landed) < now - self._oldest_us:
+            # Of a span that was sent again only one landing is left: the note knows of the earlier ones.
+            if min(since[trace.key] or now, *landed) < now - self._oldest_us:
                 done.append(trace)
                 continue
             trace.last_us = max(trace.last_us, *landed)
