@@ -33,7 +33,8 @@ TRACES_A_REQUEST = 10
 EVENTS_A_REQUEST = 10
 PROTOBUF = {"content-type": "application/x-protobuf"}
 RETRYABLE_HTTP = {429, 503}
-RETRYABLE_GRPC = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE}
+RETRYABLE_GRPC = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+"""To be sent again by the OTLP specification; cancelled is what a stopping server has no time for any more."""
 
 
 class Gone(Exception):
