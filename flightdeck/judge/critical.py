@@ -89,6 +89,10 @@ class Critical:
             return math.inf
         return self.phi / variance
 
+    def scaled(self, factor: float) -> Critical:
+        """For an estimate in units that make it ``factor`` times as large."""
+        return self if self.phi is None else Critical(self.alpha, self.phi * factor * factor)
+
     def value(self, variance: float, df: float = math.inf) -> float:
         """Half the width of the interval, in standard errors; infinite where nothing can be said yet."""
         normal = normal_quantile(1 - self.alpha) if self.phi is None else mixture_critical(self.alpha, self.r(variance))

@@ -38,7 +38,7 @@ def mean(comparison: Comparison, rules: Rules, *, theta: tuple[float, float] | N
 
     same = at(1.0)
     absolute = around(candidate - baseline, same.value, same.df, critical)
-    relative = relative_limits(baseline, candidate, at, critical)
+    relative = relative_limits(baseline, candidate, at, critical, rules.k)
     if rules.guardrail.relative is not None and baseline <= 0:
         return Outcome(baseline, candidate, absolute, relative, critical=critical, problem="zero_baseline")
     found = at(rules.k)
@@ -57,9 +57,22 @@ def mean(comparison: Comparison, rules: Rules, *, theta: tuple[float, float] | N
 
 
 def relative_limits(
-    baseline: float, candidate: float, variance_at: Callable[[float], Variance], critical: Critical
+    baseline: float,
+    candidate: float,
+    variance_at: Callable[[float], Variance],
+    critical: Critical,
+    tested: float = 1.0,
 ) -> Limits:
-    """The ratios, less 1, that the test does not reject (Fieller): open where the baseline may be 0."""
+    """The ratios, less 1, that the test does not reject (Fieller): open where the baseline may be 0.
+
+    Args:
+        baseline: its mean.
+        candidate: likewise.
+        variance_at: of candidate - k * baseline.
+        critical: of the contrast at ``tested``. At larger ratios the contrast is larger, and so is the prior of looks:
+            with one of a fixed size no ratio would be large enough to be rejected.
+        tested: the ratio at the margin.
+    """
     if baseline <= 0:
         return Limits()
     ratio = candidate / baseline
@@ -70,7 +83,7 @@ def relative_limits(
         distance = candidate - k * baseline
         if found.value <= 0:
             return math.copysign(math.inf, distance) if distance else 0.0
-        c = critical.value(found.value, found.df)
+        c = critical.scaled(max(1.0, abs(k) / tested)).value(found.value, found.df)
         return distance / math.sqrt(found.value) / c
 
     step = max(abs(ratio), 1.0) / 32

@@ -187,6 +187,29 @@ def test_ratio_limits_invert_the_test() -> None:
         assert welch.pvalue == pytest.approx(0.05, rel=1e-6)
 
 
+@pytest.mark.parametrize("margin", [{"relative": 0.1}, {"relative": 0.35}, {"absolute": 100}])
+@pytest.mark.parametrize("clustered", [False, True])
+def test_ratio_limits_that_hold_at_any_number_of_looks_are_wider_and_agree_with_the_test(
+    margin: dict[str, float], clustered: bool
+) -> None:
+    chance = np.random.default_rng(4)
+    sides = [
+        [Ran(latency_ms=int(x), tenant=f"t{n % 20}") for n, x in enumerate(chance.lognormal(mean, 0.6, 4000))]
+        for mean in (7, 7.2)
+    ]
+    found = _compared(*sides)
+    guardrail = Guardrail(metric="latency_ms", **margin)
+    once, ever = (
+        means.mean(found, Rules(guardrail, Statistics(sequential=sequential), clustered=clustered))
+        for sequential in (False, True)
+    )
+    assert -1 < ever.relative.low < once.relative.low < once.relative.high < ever.relative.high < 1
+    assert ever.test is not None
+    if "relative" in margin:
+        assert (ever.test.p_fail < 0.05) == (ever.relative.low > margin["relative"])
+        assert (ever.test.p_pass < 0.05) == (ever.relative.high < margin["relative"])
+
+
 def test_a_ratio_to_a_baseline_that_may_be_zero_is_open() -> None:
     noisy = [Ran(latency_ms=x) for x in [0] * 30 + [1000]]
     found = _compared(noisy, [Ran(latency_ms=x) for x in _samples(3)[1]])
