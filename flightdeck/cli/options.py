@@ -21,6 +21,20 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
+def environment_given(context: click.Context, parameter: click.Parameter, environment: str | None) -> str | None:
+    """Callback of ``--env`` where something is decided: an empty one, as of an unset variable, is a usage error."""
+    del context, parameter
+    if environment is not None and not environment.strip():
+        from flightdeck.errors import Invalid
+        from flightdeck.validation import environment_named
+
+        try:
+            environment_named(environment)
+        except Invalid as error:
+            raise click.BadParameter(str(error)) from error
+    return environment
+
+
 def actor_option(command: Command) -> Command:
     """``--actor``: else FLIGHTDECK_ACTOR, else the user that the system names, as 1.3 took it, else unknown."""
     add = click.option(

@@ -11,7 +11,7 @@ import click
 from flightdeck.cli import examples
 from flightdeck.cli.connection import api
 from flightdeck.cli.documents import document
-from flightdeck.cli.options import actor_option, output_option, together
+from flightdeck.cli.options import actor_option, environment_given, output_option, together
 
 _HISTORY = 50
 
@@ -35,7 +35,8 @@ def policy() -> None:
 
 @policy.command("set", epilog=examples.shown("A complete policy", examples.POLICY))
 @_POLICY
-@_scope
+@click.option("--agent", help="For this agent only.")
+@click.option("--env", "environment", callback=environment_given, help="In this environment only.")
 @actor_option
 def set_command(path: Path, agent: str | None, environment: str | None, actor: str) -> None:
     """Make the policy of a YAML file the active one, for all or as far as --agent and --env say.

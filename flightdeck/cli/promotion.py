@@ -9,14 +9,16 @@ from typing import Any
 import click
 
 from flightdeck.cli.connection import Api, api, path_of
-from flightdeck.cli.options import actor_option, output_option, together
+from flightdeck.cli.options import actor_option, environment_given, output_option, together
 from flightdeck.errors import Blocked
 
 PAGE = 500
 
 _wish = together(
     click.argument("release_id"),
-    click.option("--env", "environment", required=True, help="Where the release goes live."),
+    click.option(
+        "--env", "environment", required=True, callback=environment_given, help="Where the release goes live."
+    ),
     click.option("--window", required=True, help="How far back the runs go that decide: 7d, 24h, 30m."),
     click.option("--reason", required=True, help="Why, for the record."),
     actor_option,

@@ -34,6 +34,7 @@ from flightdeck.models.decisions import Action
 from flightdeck.releases import record
 from flightdeck.releases.diff import Options, compare
 from flightdeck.releases.evidence import Evidence
+from flightdeck.validation import environment_named
 
 FIRST = "first promotion: no promoted baseline for agent/environment"
 NOT_PENDING = "Unknown promotion request_id or request is not pending."
@@ -111,7 +112,8 @@ class Promotions:
         """Makes a release live in an environment, if the policy says yes.
 
         Raises:
-            Invalid: an unknown release, no reason, a bad window, or this workspace wants a request first.
+            Invalid: an unknown release, no reason, no environment, a bad window, or this workspace wants a request
+                first.
             Blocked: the policy says no. It is recorded, and the outcome comes with the error.
             Busy: others decide on the same agent and environment all the time.
         """
@@ -119,6 +121,7 @@ class Promotions:
             raise Invalid(APPROVALS_ON)
         if not wish.reason.strip():
             raise Invalid("Reason is required for promote/rollback actions.", field="reason")
+        environment_named(wish.environment)
         release = self._release(wish.release_id)
         with self._turn(release.agent_id, wish.environment):
             decision = self._decided(lambda seen: self._promotion(release, wish, seen), release, wish.environment)
@@ -135,6 +138,7 @@ class Promotions:
             raise Invalid(APPROVALS_OFF)
         if not wish.reason.strip():
             raise Invalid("Reason is required for promotion requests.", field="reason")
+        environment_named(wish.environment)
         if self._rules.four_eyes:
             _named(wish.actor)
         release = self._release(wish.release_id)
@@ -166,7 +170,7 @@ class Promotions:
         """Promotes what a request asks for, if the policy still says yes.
 
         Raises:
-            Invalid: no pending request of that id, or no reason.
+            Invalid: no pending request of that id, no reason, or the request names no environment.
             Forbidden: with ``promotion_four_eyes``: who asked can't confirm.
             Blocked: the policy says no by now. It is recorded; the request stays pending.
             Busy: see ``promote``.
@@ -174,6 +178,7 @@ class Promotions:
         if not confirmation.approval_reason.strip():
             raise Invalid("approval_reason is required for promote-confirm.", field="approval_reason")
         asked = self._pending(confirmation.request_id)
+        environment_named(asked.environment)  # an imported request may name none
         if self._rules.four_eyes:
             _named(confirmation.actor)
             if confirmation.actor.strip().casefold() == asked.actor.strip().casefold():
@@ -199,13 +204,14 @@ class Promotions:
         """Makes a release live again that was live before; any other one must pass the policy.
 
         Raises:
-            Invalid: an unknown release, no reason, a bad window, or nothing was ever promoted there.
+            Invalid: an unknown release, no reason, no environment, a bad window, or nothing was ever promoted there.
             Blocked: the release was never live there, or the workspace sets ``rollback_requires_policy``, and the
                 policy says no. It is recorded.
             Busy: see ``promote``.
         """
         if not wish.reason.strip():
             raise Invalid("Reason is required for promote/rollback actions.", field="reason")
+        environment_named(wish.environment)
         release = self._release(wish.release_id)
         with self._turn(release.agent_id, wish.environment):
             decision = self._decided(lambda seen: self._return(release, wish, seen), release, wish.environment)

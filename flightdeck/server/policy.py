@@ -18,7 +18,7 @@ from flightdeck.releases.retrial import Retrial, retried
 from flightdeck.server import answers
 from flightdeck.server.actors import Actors
 from flightdeck.server.auth import may_write, readers
-from flightdeck.validation import policy_of
+from flightdeck.validation import environment_named, policy_of
 
 MOST_HISTORY = 500
 MOST_TRIED = 100
@@ -93,6 +93,8 @@ def router(app: App) -> APIRouter:
         """Makes a policy the one for all, or for an agent, an environment, or both. Unknown keys are refused."""
         may_write(app.access, request)
         wanted = policy_of(document)
+        if env is not None:
+            environment_named(env)
         scope = PolicyScope(agent_id=agent, environment=env)
         app.ledger().policies.set(wanted, now=datetime.now(UTC), scope=scope, actor=actors.of(request, actor))
         return wanted.model_dump(mode="json")

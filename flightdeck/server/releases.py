@@ -17,6 +17,7 @@ from flightdeck.server import answers, archives
 from flightdeck.server.archives import unpacking
 from flightdeck.server.auth import may_write, readers
 from flightdeck.store.quality import unregistered
+from flightdeck.validation import environment_named
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -75,12 +76,13 @@ def router(app: App) -> APIRouter:
         """
         may_write(app.access, request)
         artifact = registration.artifact
-        environment = registration.environment
+        if registration.environment:  # "" is none, as in 1.3: the workspace's
+            environment_named(registration.environment)
         record = ReleaseRecord(
             release_id=f"rel_{uuid.uuid4().hex[:12]}",
             agent_id=artifact.spec.agent.agent_id,
             version=artifact.metadata.version,
-            environment=app.settings.default_environment if environment is None else environment,
+            environment=registration.environment or app.settings.default_environment,
             checksum=registration.checksum,
             digest_v2=registration.digest_v2,
             artifact_json=artifact.model_dump(mode="json"),

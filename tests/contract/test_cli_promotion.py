@@ -151,6 +151,16 @@ def test_what_can_not_be_decided_is_one_line_and_exit_code_1(releases):
         assert run("release", "promote", first, *arguments[:at], *arguments[at + 2 :]).exit_code == 2
 
 
+@pytest.mark.parametrize("command", ["promote", "rollback", "promote-request"])
+@pytest.mark.parametrize("environment", ["", " "])
+def test_an_empty_environment_is_a_usage_error(releases, command, environment):
+    """`--env "$NAME"` with a variable that is not set would be the first promotion there, which always passes."""
+    refused = run("release", command, releases[0], "--env", environment, "--window", "7d", "--reason", "r")
+    assert refused.exit_code == 2
+    assert "Invalid value for '--env': The environment is empty" in refused.stderr
+    assert run("release", "history").stdout == ""
+
+
 @pytest.mark.contract("C1.20", "C3.09")
 def test_request_and_confirm(releases, initialised):
     first, _, dear = releases

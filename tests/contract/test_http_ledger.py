@@ -52,6 +52,12 @@ def test_without_an_environment_it_is_the_workspace_s(api):
     assert api.post("/v1/releases", json=registration(environment=None)).json()["environment"] == "local"
 
 
+def test_an_empty_environment_is_none_and_a_blank_one_is_refused(api):
+    assert api.post("/v1/releases", json=registration(environment="")).json()["environment"] == "local"
+    refused = api.post("/v1/releases", json=registration(environment=" "))
+    assert (refused.status_code, refused.json()["detail"][:25]) == (400, "The environment is empty:")
+
+
 @pytest.mark.parametrize(
     "change", [{"checksum": "AB" * 32}, {"checksum": "ab"}, {"digest_v2": "x"}, {"artifact": {}}, {"artifact": None}]
 )

@@ -133,6 +133,14 @@ def test_a_body_that_does_not_fit_is_422(workspace, changes, kind):
     assert (status, body["detail"][0]["type"], body["detail"][0]["loc"]) == (422, kind, ["body", *changes])
 
 
+@pytest.mark.parametrize("environment", ["", " ", "\t"])
+def test_nothing_is_decided_in_an_empty_environment(workspace, environment):
+    for path in ("promote", "rollback"):
+        status, body = workspace.post(path, workspace.first, environment=environment)
+        assert (status, body["detail"][:25]) == (400, "The environment is empty:"), path
+    assert workspace.actions() == []
+
+
 def test_a_reason_is_kept_as_it_was_given(workspace):
     workspace.promote(workspace.first, reason=" padded ünïcode reason ")
     assert workspace.actions()[0]["reason"] == " padded ünïcode reason "
@@ -143,13 +151,13 @@ def test_a_reason_is_kept_as_it_was_given(workspace):
 
 @pytest.mark.contract("C2.11")
 def test_what_is_live_is_listed_by_agent_and_environment(workspace):
-    for environment in ("prod", "local", " "):
+    for environment in ("prod", "local", "dev"):
         workspace.promote(workspace.first, environment=environment)
     workspace.promote(workspace.second)
     everything = workspace.api.get("/v1/promoted").json()["promoted"]
     assert everything == sorted(everything, key=lambda one: (one["agent_id"], one["environment"]))
     assert [one for one in everything if one["agent_id"] == workspace.agent] == [
-        {"agent_id": workspace.agent, "environment": " ", "release_id": workspace.first},
+        {"agent_id": workspace.agent, "environment": "dev", "release_id": workspace.first},
         {"agent_id": workspace.agent, "environment": "local", "release_id": workspace.second},
         {"agent_id": workspace.agent, "environment": "prod", "release_id": workspace.first},
     ]

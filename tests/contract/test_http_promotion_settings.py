@@ -94,6 +94,16 @@ def test_request_and_confirm(tmp_path):
         assert len(opened.get("/v1/promotion-requests").json()["requests"]) == 1
 
 
+@pytest.mark.parametrize("environment", ["", " "])
+def test_nothing_is_requested_in_an_empty_environment(tmp_path, environment):
+    with client(tmp_path, promotion_requires_approval=True) as opened:
+        furnish(opened)
+        own = Workspace(opened)
+        status, body = own.post("promote/request", own.first, environment=environment)
+        assert (status, body["detail"][:25]) == (400, "The environment is empty:")
+        assert opened.get("/v1/promotion-requests").json() == {"requests": []}
+
+
 def test_four_eyes_need_approvals():
     with pytest.raises(Misconfigured, match=r"^promotion_four_eyes needs promotion_requires_approval: true$"):
         load({"promotion_four_eyes": True})

@@ -47,6 +47,17 @@ def test_the_narrowest_policy_is_in_force_and_1_3_s_answer_is_the_one_for_all(ap
     assert shown == [(None, None), (None, "prod"), ("support", None), ("support", "prod")]
 
 
+@pytest.mark.parametrize("environment", ["", " "])
+def test_a_policy_is_not_set_for_an_empty_environment(api, initialised, environment):
+    refused = api.put("/v1/policy", json={"policy_id": "strict"}, params={"env": environment})
+    assert (refused.status_code, refused.json()["detail"][:25]) == (400, "The environment is empty:")
+    assert api.get("/v1/policies").json() == {"policies": []}
+    (initialised / "p.yaml").write_text("policy_id: strict\n")
+    by_command = run("policy", "set", "p.yaml", "--env", environment)
+    assert by_command.exit_code == 2
+    assert "Invalid value for '--env': The environment is empty" in by_command.stderr
+
+
 def test_without_an_environment_the_workspace_s_counts(api):
     put(api, "staging", env="staging")
     assert effective(api, agent="support") == "staging"

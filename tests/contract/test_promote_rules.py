@@ -48,6 +48,16 @@ def store():
 # --- promote ---
 
 
+def test_a_request_of_1_3_in_an_empty_environment_is_not_confirmed(furnished, store):
+    own = promotions(furnished, store, requires_approval=True)
+    asked = own.request(wish("cheap"))
+    furnished.requests.add(asked.model_copy(update={"request_id": "prq_imported", "environment": ""}))
+    with pytest.raises(Invalid, match="The environment is empty"):
+        own.confirm(Confirmation(request_id="prq_imported", approval_reason="ok", actor="bob"))
+    assert furnished.decisions.pointer("agent_x", "") is None
+    own.confirm(Confirmation(request_id=asked.request_id, approval_reason="ok", actor="bob"))
+
+
 @pytest.mark.contract("C6.08")
 def test_the_first_promotion_passes_without_any_evidence_whatever_the_window(furnished):
     """1.3 documents it; so it needs no store (D4)."""
