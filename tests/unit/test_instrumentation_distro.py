@@ -11,6 +11,7 @@ from opentelemetry.sdk.resources import Resource
 import flightdeck.otel
 from flightdeck.otel.instrumentation.defaults import CONTENT_STAYS_HOME, DETECTORS, OPT_IN, set_defaults
 from flightdeck.otel.instrumentation.detector import FlightDeckResourceDetector
+from flightdeck.otel.instrumentation.headers import headers_for
 from flightdeck.otel.instrumentation.settings import AgentSettings
 from flightdeck.otel.instrumentation.short import READ_BY_CLASSES, is_enough
 
@@ -37,19 +38,50 @@ def test_where_runs_are_posted_nothing_tries_otlp():
 
 
 def test_the_server_s_address_is_enough():
-    environ = defaults(FLIGHTDECK_URL="http://fd:8765/", FLIGHTDECK_LOCAL_API_TOKEN="a b%")
+    environ = defaults(FLIGHTDECK_URL="http://fd:8765/", FLIGHTDECK_LOCAL_API_TOKEN="hush")
     assert environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://fd:8765"
     assert environ["OTEL_EXPORTER_OTLP_PROTOCOL"] == "http/protobuf"
-    assert environ["OTEL_EXPORTER_OTLP_HEADERS"] == "authorization=Bearer%20a%20b%25"
+    assert not [name for name, value in environ.items() if name.startswith("OTEL_") and "hush" in value]
 
 
 @pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
-def test_an_endpoint_of_the_user_wins_and_never_gets_the_token(name):
-    environ = defaults(
-        **{name: "http://collector:4317"}, FLIGHTDECK_URL="http://fd:8765", FLIGHTDECK_LOCAL_API_TOKEN="secret"
-    )
+def test_an_endpoint_of_the_user_wins(name):
+    environ = defaults(**{name: "http://collector:4317"}, FLIGHTDECK_URL="http://fd:8765")
     assert environ[name] == "http://collector:4317"
-    assert not {"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_PROTOCOL"} & set(environ)
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL" not in environ
+
+
+SECRET = AgentSettings(url="http://fd:8765", api_token="a b%")
+GIVEN = {"authorization": "Bearer a b%"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "headers"),
+    [
+        ({"ENDPOINT": "http://fd:8765"}, GIVEN),
+        ({"ENDPOINT": "http://fd:8765/"}, GIVEN),
+        ({"ENDPOINT": "http://elsewhere", "TRACES_ENDPOINT": "http://fd:8765/v1/traces"}, GIVEN),
+        ({"ENDPOINT": "http://fd:8765", "LOGS_ENDPOINT": "http://elsewhere"}, GIVEN),
+        ({"ENDPOINT": "http://fd:8765", "TRACES_ENDPOINT": "http://elsewhere"}, None),
+        ({"ENDPOINT": "http://fd:87650"}, None),
+        ({"ENDPOINT": "http://fd:8765@elsewhere"}, None),
+        ({"ENDPOINT": "http://fd:8765.elsewhere/"}, None),
+        ({"ENDPOINT": "https://fd:8765"}, None),
+        ({"ENDPOINT": ""}, None),
+        ({}, None),
+        ({"ENDPOINT": "http://fd:8765", "HEADERS": "A=b%20c"}, GIVEN | {"a": "b c"}),
+        ({"ENDPOINT": "http://fd:8765", "HEADERS": "a=b", "TRACES_HEADERS": "c=d"}, GIVEN | {"c": "d"}),
+        ({"ENDPOINT": "http://fd:8765", "HEADERS": "Authorization=Basic%20x"}, {"authorization": "Basic x"}),
+    ],
+)
+def test_the_token_is_for_an_exporter_to_the_server_s_address_beside_the_user_s_headers(environ, headers):
+    named = {f"OTEL_EXPORTER_OTLP_{name}": value for name, value in environ.items()}
+    assert headers_for("traces", named, SECRET) == headers
+
+
+@pytest.mark.parametrize("without", [AgentSettings(url="http://fd:8765"), AgentSettings(api_token="a")])
+def test_without_a_token_or_an_address_of_the_server_no_exporter_gets_headers(without):
+    assert headers_for("traces", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://fd:8765"}, without) is None
 
 
 def test_who_wants_grpc_is_not_sent_to_the_api_port():

@@ -6,7 +6,6 @@ Every ``OTEL_*`` variable, and every switch of an instrumentation, keeps its mea
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from urllib.parse import quote
 
 from flightdeck import addresses
 from flightdeck.otel.instrumentation.settings import AgentSettings
@@ -46,9 +45,9 @@ REDACTED = "gen_ai_unredacted_attributes="
 def set_defaults(environ: MutableMapping[str, str]) -> None:
     """Fills in the variables that the user did not set.
 
-    With ``FLIGHTDECK_URL`` and no OTLP endpoint, spans go to the server's API port over OTLP/HTTP, with the token of
-    ``FLIGHTDECK_LOCAL_API_TOKEN`` if there is one. A token is never added for an endpoint that the user chose: it may
-    belong to somebody else. With a ``FLIGHTDECK_URL`` that is no address, that is logged and OTLP goes nowhere.
+    With ``FLIGHTDECK_URL``, no OTLP endpoint and no protocol but HTTP, OTLP goes to the server's API port. The token is
+    not set here, it is the exporters' own (``headers``). With a ``FLIGHTDECK_URL`` that is no address, that is logged
+    and OTLP goes nowhere.
     """
     settings = AgentSettings.read(environ)
     environ.setdefault(TRACES, "otlp")
@@ -70,8 +69,6 @@ def set_defaults(environ: MutableMapping[str, str]) -> None:
             return
         environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = settings.url
         environ.setdefault("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-        if settings.api_token:
-            environ.setdefault("OTEL_EXPORTER_OTLP_HEADERS", f"authorization=Bearer%20{quote(settings.api_token)}")
 
 
 def _without_otlp(environ: MutableMapping[str, str], wrong: str) -> None:

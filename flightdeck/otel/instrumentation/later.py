@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from flightdeck.otel.instrumentation.batches import PromptLogs
 from flightdeck.otel.instrumentation.defaults import CONFIG_FILE, LOGS
+from flightdeck.otel.instrumentation.headers import bearer
 from flightdeck.otel.instrumentation.live import at_work
 from flightdeck.otel.instrumentation.records import EVALUATION_RESULT
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
@@ -62,8 +63,7 @@ def send_scores(settings: AgentSettings) -> None:
         spans = trace.get_tracer_provider()
         provider = LoggerProvider(resource=spans.resource if isinstance(spans, TracerProvider) else None)
         set_logger_provider(provider)
-    headers = {"authorization": f"Bearer {settings.api_token}"} if settings.api_token else {}
-    exporter = OTLPLogExporter(f"{settings.url or DEFAULT_URL}/v1/logs", headers=headers)
+    exporter = OTLPLogExporter(f"{settings.url or DEFAULT_URL}/v1/logs", headers=bearer(settings))
     provider.add_log_record_processor(ScoresOnly(PromptLogs(exporter)))
 
 

@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from flightdeck import addresses
 from flightdeck.otel.instrumentation.batches import PromptSpans
 from flightdeck.otel.instrumentation.defaults import TRACES, set_defaults
+from flightdeck.otel.instrumentation.headers import bearer
 from flightdeck.otel.instrumentation.providers import complete, configured
 from flightdeck.otel.instrumentation.settings import DEFAULT_URL, AgentSettings
 from flightdeck.otel.instrumentation.short import is_enough, set_up_spans
@@ -68,7 +69,6 @@ def _join(provider: TracerProvider, export: Literal["spans", "runs"]) -> None:
 
     from flightdeck.otel.instrumentation.later import send_scores  # noqa: PLC0415
 
-    headers = {"authorization": f"Bearer {settings.api_token}"} if settings.api_token else {}
     url = settings.url or DEFAULT_URL
-    provider.add_span_processor(PromptSpans(OTLPSpanExporter(f"{url}/v1/traces", headers=headers)))
+    provider.add_span_processor(PromptSpans(OTLPSpanExporter(f"{url}/v1/traces", headers=bearer(settings))))
     send_scores(settings)

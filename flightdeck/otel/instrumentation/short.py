@@ -8,6 +8,7 @@ variable asks for any of that: where one is set that is not listed here, the con
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from opentelemetry import trace
@@ -19,6 +20,7 @@ from opentelemetry.util._importlib_metadata import entry_points
 
 from flightdeck.otel.instrumentation.batches import PromptLogs, PromptSpans
 from flightdeck.otel.instrumentation.defaults import CONTENT_STAYS_HOME, DETECTORS, LOGS, METRICS, OPT_IN, TRACES
+from flightdeck.otel.instrumentation.headers import headers_for
 from flightdeck.otel.instrumentation.providers import complete, configured
 from flightdeck.otel.instrumentation.settings import AgentSettings
 
@@ -67,11 +69,12 @@ def set_up_spans() -> None:
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415 - one way of two
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
+    settings = AgentSettings.read()
     resource = Resource.create()
     traces, logs = TracerProvider(resource=resource), LoggerProvider(resource=resource)
     trace.set_tracer_provider(traces)
     set_logger_provider(logs)
-    traces.add_span_processor(PromptSpans(OTLPSpanExporter()))
-    logs.add_log_record_processor(PromptLogs(OTLPLogExporter()))
-    complete(traces, AgentSettings.read())
+    traces.add_span_processor(PromptSpans(OTLPSpanExporter(headers=headers_for("traces", os.environ, settings))))
+    logs.add_log_record_processor(PromptLogs(OTLPLogExporter(headers=headers_for("logs", os.environ, settings))))
+    complete(traces, settings)
     configured.set()
