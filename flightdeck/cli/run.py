@@ -93,6 +93,12 @@ def _fail(message: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+def _sentence(error: FlightDeckError) -> str:
+    """What the error says; a server's own words may lack the full stop."""
+    said = str(error)
+    return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
 def _name_server(environ: MutableMapping[str, str]) -> None:
     """Where no server is named, the one that serves this folder is."""
     if url := environ.get("FLIGHTDECK_URL", "").strip():
@@ -102,7 +108,7 @@ def _name_server(environ: MutableMapping[str, str]) -> None:
     try:
         running = running_server(workspace(), timeout_s=LOOKUP_S)
     except Retryable as error:
-        click.echo(f"Warning: {error} The agent starts; it reports to no server of this folder.", err=True)
+        click.echo(f"Warning: {_sentence(error)} The agent starts; it reports to no server of this folder.", err=True)
         return
     if running is not None:
         environ["FLIGHTDECK_URL"] = running.url
@@ -127,7 +133,7 @@ def _name_release(environ: MutableMapping[str, str], release: str, *, strict: bo
         # away the agent's own exporter tells; an id needs none.
         if at or isinstance(error, NotFound):
             known_by = f"agent {agent} and version {version}" if at else "that id"
-            click.echo(f"Warning: {error} The agent starts; its runs are known by {known_by}.", err=True)
+            click.echo(f"Warning: {_sentence(error)} The agent starts; its runs are known by {known_by}.", err=True)
     else:
         return
     if not at:
