@@ -1,7 +1,8 @@
 """Who may read and write: one rule for the API and the OTLP receivers.
 
 Without a token everything is open to read, and only callers on this machine may write. With a token both need
-``Authorization: Bearer <token>``, from anywhere. The texts are part of the 1.3 contract.
+``Authorization: Bearer <token>``, from anywhere; the case of the scheme does not matter (RFC 9110, section 11.1). The
+texts are part of the 1.3 contract.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ class Access:
         return name is not None and (name in self.host_names or name in LOCAL_NAMES or _is_loopback(name))
 
     def _bearer(self, authorization: str | None, message: str) -> None:
-        shown = (authorization or "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(shown, f"Bearer {self.token}".encode()):
+        scheme, _, token = (authorization or "").partition(" ")
+        right = hmac.compare_digest(token.encode("utf-8", "surrogateescape"), self.token.encode())
+        if not right or scheme.lower() != "bearer":
             raise Unauthenticated(message)
 
 

@@ -106,7 +106,7 @@ def test_without_a_token_all_may_read_and_only_local_callers_write(api, afar):
 
 
 @pytest.mark.parametrize(
-    "header", [None, "s3cret", "bearer s3cret", "Bearer wrong", "Bearer s3cret ", "Bearer s3cretx"]
+    "header", [None, "s3cret", "Basic s3cret", "bearer S3CRET", "Bearer wrong", "Bearer s3cret ", "Bearer s3cretx"]
 )
 @pytest.mark.contract("C2.04", "C2.05")
 def test_with_a_token_anything_but_exactly_it_is_refused(guarded, header):
@@ -118,6 +118,12 @@ def test_with_a_token_anything_but_exactly_it_is_refused(guarded, header):
     assert (read.status_code, read.json()) == (401, {"detail": READ_401})
     assert (written.status_code, written.json()) == (401, {"detail": WRITE_401})
     assert "WWW-Authenticate" not in read.headers
+
+
+def test_the_scheme_of_the_token_is_case_insensitive(guarded):
+    headers = {"Authorization": "bearer s3cret"}
+    assert guarded.get("/v1/releases", headers=headers).status_code == 200
+    assert guarded.put("/v1/policy", json={}, headers=headers).status_code == 200
 
 
 @pytest.mark.contract("C2.06")

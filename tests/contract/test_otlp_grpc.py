@@ -262,8 +262,9 @@ def test_with_a_token_its_bearer_is_required_in_the_metadata(landed):
             assert error.code() == grpc.StatusCode.UNAUTHENTICATED
             assert "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN" in error.details()
         assert landed.batches == []
-        export(channel, otlp.traces(otlp.span()), metadata=(("authorization", "Bearer tok"),))
-        assert len(landed.batches) == 1
+        for scheme in ("Bearer", "bearer"):
+            export(channel, otlp.traces(otlp.span()), metadata=(("authorization", f"{scheme} tok"),))
+        assert len(landed.batches) == 2
 
 
 @pytest.mark.parametrize(

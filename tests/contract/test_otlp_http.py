@@ -295,7 +295,8 @@ def test_with_a_token_its_bearer_is_required(landed):
                 "Bearer",
             )
         assert landed.batches == []
-        assert post(receiver, body, JSON, Authorization="Bearer tok").status_code == 200
+        for scheme in ("Bearer", "bearer"):
+            assert post(receiver, body, JSON, Authorization=f"{scheme} tok").status_code == 200
 
 
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
