@@ -30,7 +30,10 @@ def confirm(
         return "disjoint", Hours(None), [("windows_disjoint", message)]
     hours = Hours.of(evidence, statistics)
     if hours.layout is None:
-        message = "the releases share too few hours to tell them from the time of day"
+        message = (
+            f"too few runs lie in hours in which both releases have at least {statistics.min_stratum_runs} runs to "
+            "compare, so the time of day may explain the difference"
+        )
         if not all(arm.hourly for arm in evidence.arms):
             message = "the evidence is not divided by hours, so the time of day may explain the difference"
         if statistics.time_check == "require":

@@ -330,6 +330,19 @@ def test_without_hours_nothing_is_decided_unless_the_policy_only_warns() -> None
     assert "time_unchecked" in codes(warned)
 
 
+def test_too_few_runs_in_the_same_hours_are_said_with_how_many_there_must_be() -> None:
+    """Both ran in the same hours; in none of them both have enough runs, for every tenant and task is told apart."""
+    own = evidence(runs(400, tenants=3), runs(400, seed=2, tenants=3))
+    verdict = judge(own, policy(LATENCY, cluster="fixed", min_stratum_runs=300))
+    assert verdict.time is not None
+    assert verdict.time.hour_status == "unchecked"
+    said = next(warning.message for warning in verdict.warnings if warning.code == "time_unchecked")
+    assert said == (
+        "too few runs lie in hours in which both releases have at least 300 runs to compare, so the time of day may "
+        "explain the difference"
+    )
+
+
 def test_wider_hours_are_taken_where_single_ones_share_too_little() -> None:
     even = [replace(run, hour=2 * (run.hour // 2)) for run in runs(5000)]
     odd = [replace(run, hour=2 * (run.hour // 2) + 1) for run in runs(5000, seed=2)]
