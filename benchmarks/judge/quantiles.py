@@ -16,13 +16,15 @@ from flightdeck.judge.series import Frame
 from flightdeck.models.statistics import Guardrail, Statistics
 
 DESIGN = {"p50": (0.91, 0.93), "p95": (0.92, 0.98), "p99": (0.93, 1.0)}
+INDEPENDENT = "10 tenants, independent"
+"""Not in the design; these limits must hold what they promise, 0.90."""
 
 
 def coverage(report: Report, rng: np.random.Generator, count: int) -> None:
     """90 % limits of the log ratio, 2,000 runs a side: how often they hold the truth (no effect)."""
     table = "Section 6, quantiles: cover of 90 % limits, 2,000 runs a side"
     sizes = worlds.zipf(20, 2000)
-    cases = (("every run for itself", None), ("20 tenants, Zipf, shared", True), ("10 tenants, independent", False))
+    cases = (("every run for itself", None), ("20 tenants, Zipf, shared", True), (INDEPENDENT, False))
     for what, shared in cases:
         held, without = dict.fromkeys(QUANTILES, 0), 0
         for _ in range(count):
@@ -41,8 +43,10 @@ def coverage(report: Report, rng: np.random.Generator, count: int) -> None:
                     without += _holds(alone, name)
         for name, (low, high) in DESIGN.items():
             share = held[name] / count
-            inside = min(max(share, low), high)
-            report.add(table, f"{name}, {what} (design {low}-{high})", "ours", share, count, inside)
+            said, inside = f" (design {low}-{high})", min(max(share, low), high)
+            if what == INDEPENDENT:
+                said, inside = " (promised 0.90)", max(share, 0.9)
+            report.add(table, f"{name}, {what}{said}", "ours", share, count, inside)
         if shared:
             report.add(table, f"p50, {what}, not paired", "ours", without / count, count, 1.0)
 

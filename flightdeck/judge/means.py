@@ -19,7 +19,7 @@ def variance(comparison: Comparison, k: float, *, clustered: bool, floored: bool
     """Of candidate - k * baseline; ``floored``: a small candidate may not claim less spread than the baseline has."""
     own = comparison.variance(k, clustered=clustered)
     factor = comparison.scale_factor(k) if floored else 1.0
-    return replace(own, value=own.value * factor, within=own.within * factor)
+    return replace(own, value=own.value * factor, iid=own.iid * factor, within=own.within * factor)
 
 
 def mean(comparison: Comparison, rules: Rules, *, theta: tuple[float, float] | None = None) -> Outcome:

@@ -394,6 +394,19 @@ def test_runs_needed_are_those_of_the_design(
         assert variance_of_one / need == pytest.approx(runs, rel=0.01)
 
 
+def test_tenants_are_blamed_for_what_neither_they_nor_chance_among_runs_explains() -> None:
+    def limit(*, iid: float, within: float) -> str | None:
+        found = Variance(0.01, iid, within, 7.0, 8.0)
+        outcome = Outcome(
+            1.0, 1.0, variance=found, gap=0.1, harm=0.0, critical=Critical.at(0.05, 0.8, 0.1, sequential=False)
+        )
+        return runs_needed(outcome, (1140, 40), power_quantile(0.8, 3), 1.0, clustered=True).limited_by
+
+    assert limit(iid=0.002, within=0.002) == "tenants"
+    assert limit(iid=0.01, within=0.002) is None, "some tenants got more than their share of the runs"
+    assert limit(iid=0.002, within=0.009) is None
+
+
 def test_runs_needed_to_fail_reach_the_shared_level_with_power() -> None:
     """A harm beyond the margin by 5 points fails at a third of the level; asked for a PASS, no runs would do."""
     spare = power_quantile(0.8, 3)
