@@ -158,12 +158,19 @@ def test_a_server_that_is_away_does_not_keep_an_agent_from_its_work(tmp_path, ur
     assert ("does not answer" if url else "no server is named") in warned(done)
 
 
-def test_what_answers_there_and_is_no_flightdeck_does_not_either(tmp_path):
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (200, b'{"releases": [1]}', "does not list releases"),
+        (403, b'{"detail": "no"}', "Warning: no. The agent starts; "),
+    ],
+)
+def test_what_answers_there_and_is_no_flightdeck_does_not_either(tmp_path, status, body, said):
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            self.send_response(status)
             self.end_headers()
-            self.wfile.write(b'{"releases": [1]}')
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -175,7 +182,7 @@ def test_what_answers_there_and_is_no_flightdeck_does_not_either(tmp_path):
         done = flightdeck(tmp_path, *asked, FLIGHTDECK_URL=url, **SILENT)
         other.shutdown()
     assert done.stdout == "support service.version=1.4.0\n"
-    assert f"What answers at {url} does not list releases" in warned(done)
+    assert said in warned(done)
 
 
 def installed(folder: Path, name: str, code: str, requires: str = "") -> None:
@@ -204,13 +211,19 @@ def test_which_instrumentations_are_on_and_which_are_not_is_told_when_asked(tmp_
     installed(packages, "for_nobody", "pass", "no-such-library >= 2")
     installed(packages, "for_others", "pass", "click < 1")
     installed(packages, "unwanted", "pass")
+    of_another = packages / "another-1.0.dist-info"  # two packages have an instrumentation of that name
+    of_another.mkdir()
+    (of_another / "METADATA").write_text("Metadata-Version: 2.1\nName: another\nVersion: 1.0\n")
+    (of_another / "entry_points.txt").write_text("[opentelemetry_instrumentor]\nfine_one = fine_two:Instrumentor\n")
     given = SILENT | {"PYTHONPATH": f"{environment()['PYTHONPATH']}{os.pathsep}{packages}"}
     given["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "unwanted"
     done = flightdeck(tmp_path, "--verbose", "--", sys.executable, "-c", "print('on')", **given)
     assert (done.returncode, done.stdout) == (0, "on\n"), done.stderr
     (line,) = (line for line in done.stderr.splitlines() if "instrumentations on: " in line)
     on, _, off = line.partition("; off: ")
-    assert {"fine_one", "fine_two"} <= set(on.partition("on: ")[2].split(", "))
+    named = on.partition("on: ")[2].split(", ")
+    assert {"fine_one", "fine_two"} <= set(named)
+    assert len(named) == len(set(named))
     assert "fails (it failed: RuntimeError('broken'))" in off
     assert "for_nobody (needs no-such-library>=2, found none)" in off
     assert "for_others (needs click<1, found click " in off

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -428,6 +429,16 @@ def test_a_score_of_nothing_is_dropped_and_said(program, logged, caplog, where):
         flightdeck.otel.score("helpfulness", 1, **where)
     assert scored(logged) == []
     assert "'helpfulness' dropped" in caplog.text
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, None])
+def test_a_score_without_a_finite_number_or_a_label_is_dropped_and_said(program, logged, caplog, value):
+    with caplog.at_level(logging.WARNING), flightdeck.otel.run():
+        flightdeck.otel.score("helpfulness", value)
+        flightdeck.otel.score("verdict", value, label="pass")
+    ((_, said),) = scored(logged)
+    assert sorted(said.values()) == ["pass", "verdict"]
+    assert "'helpfulness' dropped: it has neither a finite number nor a label" in caplog.text
 
 
 def test_a_score_may_name_an_answer_instead(program, logged):

@@ -1,6 +1,7 @@
 """The run exporter behind a real SDK: spans in, RunEvents on the wire, and never a word to the agent."""
 
 import gzip
+import itertools
 import json
 import logging
 import os
@@ -17,11 +18,12 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import flightdeck.otel
 from flightdeck.models import RunEvent
-from flightdeck.otel.instrumentation import traces, worker
+from flightdeck.otel.instrumentation import records, traces, worker
 from flightdeck.otel.instrumentation.exporter import RunExporter
 from flightdeck.otel.instrumentation.losses import Losses
 from flightdeck.otel.instrumentation.processor import RunProcessor
 from flightdeck.otel.instrumentation.settings import AgentSettings
+from flightdeck.otel.instrumentation.throttled import ThrottledLog
 from flightdeck.otel.instrumentation.wire import Answer, Unreachable
 
 RELEASE = "rel_0123456789ab"
@@ -123,6 +125,7 @@ def test_a_finished_run_is_posted_by_itself():
 
 def test_scores_go_out_with_their_run_within_bounds_and_what_may_not_follow_is_counted(caplog, monkeypatch):
     monkeypatch.setenv("OTEL_LOGS_EXPORTER", "none")
+    monkeypatch.setattr(records, "own_log", ThrottledLog(itertools.count(0, 60).__next__))
     server = FakeServer(release())
     with reporting(server) as (provider, exporter), caplog.at_level(logging.WARNING):
         tracer = provider.get_tracer("agent")
@@ -138,9 +141,10 @@ def test_scores_go_out_with_their_run_within_bounds_and_what_may_not_follow_is_c
             for number in range(100):
                 flightdeck.otel.score("own", number)
         (event,) = server.wait_for(1)
-        assert exporter.counters.scores_dropped == 74
-        flightdeck.otel.score("late", 1, run_id=run_id)
         assert exporter.counters.scores_dropped == 75
+        flightdeck.otel.score("late", 1, run_id=run_id)
+        assert exporter.counters.scores_dropped == 76
+    assert "score 'none' dropped" in caplog.text
     assert "score 'late' dropped" in caplog.text
     said = [(one.name, one.value, one.label) for one in event.scores]
     assert said == [

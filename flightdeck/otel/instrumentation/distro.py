@@ -41,7 +41,8 @@ class FlightDeckDistro(BaseDistro):  # type: ignore[misc]
             instrumentations.failed[entry_point.name] = repr(error)
             logger.warning("FlightDeck: instrumentation %s is off, it failed: %r", entry_point.name, error)
         else:
-            instrumentations.switched_on.append(entry_point.name)
+            if entry_point.name not in instrumentations.switched_on:  # two packages may instrument one library
+                instrumentations.switched_on.append(entry_point.name)
 
 
 def _says_something(record: logging.LogRecord) -> bool:

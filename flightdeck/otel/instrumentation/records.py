@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -93,8 +94,8 @@ def score(name: str, value: float | None = None, *, label: str = "", run_id: str
     """Says how good a run was: a number, a label, or both, as the conventions' ``gen_ai.evaluation.result``.
 
     Scores travel over OTLP (logs). Where runs are posted instead of spans, those said inside a run go out with it, and
-    later ones follow it to the same server, unless ``OTEL_LOGS_EXPORTER`` says otherwise; what no exporter takes is
-    dropped, counted (``scores_dropped``) and logged.
+    later ones follow it to the same server, unless ``OTEL_LOGS_EXPORTER`` says otherwise; what no exporter takes, or
+    says neither a finite number nor a label, is dropped, counted (``scores_dropped``) and logged.
 
     Args:
         name: what was judged, like ``helpfulness``; scores of one name are compared.
@@ -121,19 +122,26 @@ def score(name: str, value: float | None = None, *, label: str = "", run_id: str
     else:
         inside = not response_id
     attributes: dict[str, str | float] = {NAME: sayable(name)}
-    if value is not None:
+    if value is not None and math.isfinite(value):
         attributes[VALUE] = float(value)
     if label:
         attributes[LABEL] = sayable(label)
+    if not {VALUE, LABEL} & attributes.keys():
+        _dropped(name, "it has neither a finite number nor a label")
+        return
     if response_id:
         attributes["gen_ai.response.id"] = sayable(response_id)
     posted = inside and current.is_recording() and bool(at_work())
     if posted:
         current.add_event(EVALUATION_RESULT, attributes)
     if not _logged(attributes, where) and not posted and not _followed(attributes, where):
-        for exporter in at_work():
-            exporter.counters.scores_dropped += 1
-        own_log.warn(f"score {name!r} dropped: no exporter for OTLP logs is set up")
+        _dropped(name, "no exporter for OTLP logs is set up")
+
+
+def _dropped(name: str, why: str) -> None:
+    for exporter in at_work():
+        exporter.counters.scores_dropped += 1
+    own_log.warn(f"score {name!r} dropped: {why}")
 
 
 def _followed(attributes: Mapping[str, str | float], where: context.Context) -> bool:
