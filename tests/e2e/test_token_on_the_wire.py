@@ -16,6 +16,8 @@ import grpc
 import pytest
 
 from flightdeck.demo.processes import instrument_command
+from flightdeck.otel.instrumentation.exporter import RunExporter
+from flightdeck.otel.instrumentation.settings import AgentSettings
 from tests.fault.endpoint import RELEASE, agent_environment
 from tests.serving import command
 
@@ -227,6 +229,24 @@ def test_an_endpoint_in_a_configuration_file_gets_what_the_file_says(ours, elsew
     start("zero code", AGENT, ours, OTEL_CONFIG_FILE=str(file))
     assert elsewhere.knows_nothing()
     assert ours.authorizations() == shown({"traces"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "token"),
+    [
+        ({"url": "http://fd"}, {"url": "http://elsewhere"}, ""),
+        ({"url": "http://fd"}, {"url": "http://elsewhere", "api_token": "theirs"}, "theirs"),
+        ({"url": "http://fd"}, {"url": "http://fd/"}, TOKEN),
+        ({"url": "http://fd"}, {"agent_id": "support"}, TOKEN),
+        ({}, {"url": "http://fd"}, TOKEN),
+    ],
+)
+def test_the_run_exporter_of_a_configuration_file_keeps_it_from_another_url(environ, options, token):
+    exporter = RunExporter(AgentSettings(**environ, api_token=TOKEN), **options)
+    try:
+        assert exporter.settings.api_token == token
+    finally:
+        exporter.shutdown()
 
 
 def test_a_child_with_an_endpoint_of_its_own_does_not_send_it(ours, elsewhere):

@@ -43,7 +43,8 @@ class RunExporter(SpanExporter):
     processor it sees ended spans only and waits five seconds after the root. ``counters`` tells what became of it all.
 
     Settings come from the environment; in a declarative configuration file the exporter ``flightdeck`` may say some of
-    them itself (``url``, ``api_token``, ``release_id``, ``agent_id``, ``environment``, ``spool_dir``).
+    them itself (``url``, ``api_token``, ``release_id``, ``agent_id``, ``environment``, ``spool_dir``);
+    the environment's token is not sent to a ``url`` other than ``FLIGHTDECK_URL``.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class RunExporter(SpanExporter):
         **options: str,
     ) -> None:
         settings = settings or AgentSettings.read()
+        if settings.url and options.get("url", settings.url).rstrip("/") != settings.url:
+            options.setdefault("api_token", "")  # the environment's token is for the environment's server
         self._settings = replace(settings, **options) if options else settings  # type: ignore[arg-type]
         self._wire = wire
         self._clock = clock
