@@ -621,7 +621,7 @@ def test_without_releases_the_start_says_how_to_register_one(page, page_is_built
 # --- for everyone --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [400, 768, 1280, 1600])
+@pytest.mark.parametrize("width", [320, 400, 768, 1280, 1600])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_sticks_out_and_axe_finds_nothing(page, workspace, width, scheme):
     page.emulate_media(color_scheme=scheme)
@@ -633,6 +633,17 @@ def test_nothing_sticks_out_and_axe_finds_nothing(page, workspace, width, scheme
     expect(page.get_by_role("region", name="Distribution: Cost").locator("svg")).not_to_have_count(0)
     assert overflow(page) == 0
     assert violations(page) == []
+
+
+def test_on_a_small_screen_a_number_and_its_unit_stay_on_one_line(page, workspace):
+    page.set_viewport_size({"width": 320, "height": 900})
+    page.goto(workspace.address(workspace.bad))
+    expect(page.locator("[data-metric]")).not_to_have_count(0)
+    lines = page.locator('[data-metric] span[class*="value"]').evaluate_all(
+        "cells => cells.map(cell => [cell.textContent, cell.getClientRects().length])"
+    )
+    assert lines
+    assert [text for text, count in lines if count != 1] == []
 
 
 @pytest.mark.contract("C8.03")

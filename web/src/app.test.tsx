@@ -207,9 +207,24 @@ describe("the charts of a diff", () => {
         }),
       );
     show(formatRoute(PAIR));
-    expect(await screen.findByText(/All runs began within one hour/)).toBeTruthy();
+    expect(await screen.findByText(/All runs began within one hour: .* A longer window may have more/)).toBeTruthy();
     expect(screen.queryByRole("slider")).toBeNull();
     expect(readout()).toContain("n 60");
+  });
+
+  it("of a single wide stretch advise a shorter window", async () => {
+    wire["/v1/diff/charts"] = () =>
+      json(
+        charts((answer) => {
+          answer.width_h = 480;
+          for (const one of answer.over_time) one.baseline = one.baseline.slice(1);
+        }),
+      );
+    show(formatRoute(PAIR));
+    expect(
+      await screen.findByText(/one stretch of 480 hours: .* A shorter window has narrower stretches/),
+    ).toBeTruthy();
+    expect(screen.queryByText(/A longer window/)).toBeNull();
   });
 
   it("mark quantiles, and say which have no upper limit", async () => {

@@ -76,12 +76,12 @@ describe("the scale", () => {
       candidate: [sharp(0, 0.03)],
       line: { kind: "limit", value: 0.05 },
     });
-    expect(scaleOf(own)).toEqual({ bottom: 0, top: expect.closeTo(0.05 * 1.08), hasLine: true });
+    expect(scaleOf(own)).toEqual({ bottom: 0, top: expect.closeTo(0.05 * 1.08), hasLine: true, isCut: false });
   });
 
   it("leaves a line out that lies far above", () => {
     const own = course({ baseline: [sharp(0, 0.02)], line: { kind: "limit", value: 0.5 } });
-    expect(scaleOf(own)).toEqual({ bottom: 0, top: expect.closeTo(0.02 * 1.08), hasLine: false });
+    expect(scaleOf(own)).toEqual({ bottom: 0, top: expect.closeTo(0.02 * 1.08), hasLine: false, isCut: false });
   });
 
   it("is not made by a hundredth of the runs, nor by the limits of few", () => {
@@ -91,6 +91,15 @@ describe("the scale", () => {
     expect(scaleOf(course({ baseline: [point(0, 0.02, 1000), { ...alone, value: 0.02 }] })).top).toBeCloseTo(
       0.04 * 1.08,
     );
+  });
+
+  it("holds the bands of few runs where they are near, and says where one is cut off", () => {
+    const many = { ...sharp(0, 0.02, 1000), high: 0.03 };
+    const near = { ...sharp(1, 0.02, 50), high: 0.05 };
+    const far = { ...near, high: 0.5 };
+    const whole = { bottom: 0, top: expect.closeTo(0.05 * 1.08), hasLine: false, isCut: false };
+    expect(scaleOf(course({ baseline: [many, near], candidate: [many] }))).toEqual(whole);
+    expect(scaleOf(course({ baseline: [many, near, far], candidate: [many] }))).toEqual({ ...whole, isCut: true });
   });
 
   it("of a mean begins near the values, of a share at 0", () => {

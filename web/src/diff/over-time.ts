@@ -66,6 +66,8 @@ export function connected(stretches: Stretch[], side: "baseline" | "candidate"):
 const BEYOND = 0.01;
 /** The policy's line is drawn where it is at most so many times as high as the values. */
 const LINE_WITHIN = 3;
+/** Limits of stretches with few runs are drawn whole where they go at most so many times as high as the rest. */
+const BAND_WITHIN = 2;
 
 /** The values that count for the scale: all but those of few runs at the end that comes first. */
 function most(points: Point[]): number[] {
@@ -77,14 +79,16 @@ function most(points: Point[]): number[] {
   return points.slice(Math.max(0, kept)).map((point) => point.value);
 }
 
-/** Where the axis begins and ends, and whether the policy's line lies on it. */
-export function scaleOf(metric: OverTime): { bottom: number; top: number; hasLine: boolean } {
+const highOf = (point: Point) => point.high ?? point.value;
+
+/** Where the axis begins and ends, whether the policy's line lies on it, and whether a band goes beyond it. */
+export function scaleOf(metric: OverTime): { bottom: number; top: number; hasLine: boolean; isCut: boolean } {
   const points = [...metric.baseline, ...metric.candidate].sort((a, b) => b.value - a.value);
   const line = metric.line?.value ?? 0;
   const counts = points.map((point) => point.n).sort((a, b) => a - b);
-  // The limits of those with the most runs; others may be cut off.
+  // The limits of those with the most runs, and others that are not far from these; the rest is cut off.
   const known = points.filter((point) => point.n >= (counts[Math.floor(counts.length / 2)] ?? 0));
-  const highs = known.map((point) => point.high ?? point.value);
+  const highs = known.map(highOf);
   let highest = most(points)[0] ?? 0;
   // Without a single failure there is nothing but the limits to see.
   if (highest === 0) {
@@ -92,13 +96,16 @@ export function scaleOf(metric: OverTime): { bottom: number; top: number; hasLin
     highest = limits[Math.floor(limits.length / 2)] ?? 0;
   }
   const hasLine = line > 0 && (highest === 0 || line <= LINE_WITHIN * highest);
-  const end = Math.max(highest, hasLine ? line : 0, ...highs) || 1;
+  const usual = Math.max(highest, hasLine ? line : 0, ...highs) || 1;
+  const end = Math.max(usual, ...points.map(highOf).filter((high) => high <= BAND_WITHIN * usual));
   const lows = known.map((point) => point.low ?? point.value);
   const lowest = Math.min(most(points.toReversed())[0] ?? 0, hasLine ? line : end, ...lows);
   // A change of some per cent is nothing on an axis from 0, which a share of failures has all the same.
   const bottom = metric.unit === "share" ? 0 : lowest - (end - lowest) / 2;
   const begins = bottom > end / 4 ? bottom : 0;
-  return { bottom: begins, top: end + 0.08 * (end - begins), hasLine };
+  const top = end + 0.08 * (end - begins);
+  const isCut = points.some((point) => highOf(point) > top || (point.low ?? point.value) < begins);
+  return { bottom: begins, top, hasLine, isCut };
 }
 
 /** The stretch whose middle is nearest to a moment. */

@@ -71,7 +71,8 @@ export function TimeChart({ charts, versions, prices, metric, choose }: TimeChar
           {stretches.length === 1 ? (
             <p className={classes["empty"]}>
               All runs began within one {hours === "hour" ? "hour" : `stretch of ${hours}`}: there is nothing to draw
-              over time yet. A longer window may have more.
+              over time yet.{" "}
+              {charts.width_h === 1 ? "A longer window may have more." : "A shorter window has narrower stretches."}
             </p>
           ) : (
             <Slider
@@ -210,15 +211,19 @@ interface LineWordsProps {
 /** The policy's line in words, and where it is when it is not on the plot. */
 function LineWords({ metric, value, isDrawn }: LineWordsProps) {
   const { line } = metric;
-  const { bottom, hasLine } = scaleOf(metric);
-  const begins =
-    bottom === 0 || !isDrawn ? "" : `The axis begins at ${tickText(Number(bottom.toPrecision(2)), metric.unit)}.`;
-  if (line === null) return <p className={classes["line"]}>The policy sets no limit or margin on it. {begins}</p>;
+  const { bottom, hasLine, isCut } = scaleOf(metric);
+  const drawn = isDrawn
+    ? [
+        bottom === 0 ? "" : `The axis begins at ${tickText(Number(bottom.toPrecision(2)), metric.unit)}. `,
+        isCut ? "Bands of few runs go beyond it and are cut off." : "",
+      ].join("")
+    : "";
+  if (line === null) return <p className={classes["line"]}>The policy sets no limit or margin on it. {drawn}</p>;
   const what = line.kind === "limit" ? "the policy's limit on the candidate" : "the margin above the baseline's mean";
   return (
     <p className={classes["line"]}>
       <Mark of="line" /> {value(line.value)}, {what}
-      {hasLine || !isDrawn ? "" : ": above what is drawn"}. {begins}
+      {hasLine || !isDrawn ? "" : ": above what is drawn"}. {drawn}
     </p>
   );
 }
