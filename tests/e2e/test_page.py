@@ -639,7 +639,7 @@ def test_on_a_small_screen_a_number_and_its_unit_stay_on_one_line(page, workspac
     page.set_viewport_size({"width": 320, "height": 900})
     page.goto(workspace.address(workspace.bad))
     expect(page.locator("[data-metric]")).not_to_have_count(0)
-    lines = page.locator('[data-metric] span[class*="value"]').evaluate_all(
+    lines = page.locator('[data-metric] span:is([class*="value"], [class*="change"])').evaluate_all(
         "cells => cells.map(cell => [cell.textContent, cell.getClientRects().length])"
     )
     assert lines

@@ -139,7 +139,7 @@ function MetricRow({ row }: { row: Row }) {
         <Value text={row.candidate} missing={row.missing} strong />
       </Cell>
       <Cell className={cls("number")}>
-        {row.change === null ? <span className={classes["none"]}>–</span> : row.change}
+        <span className={classes[row.change === null ? "none" : "change"]}>{row.change ?? "–"}</span>
         {row.changeRelative !== null && <span className={classes["sub"]}>{row.changeRelative}</span>}
       </Cell>
       <Cell className={cls("number", "limit", row.limit == null && "none")}>
