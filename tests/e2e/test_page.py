@@ -397,7 +397,7 @@ def test_an_hour_is_read_under_the_mouse_or_by_keys_and_in_the_table(page, works
 def test_what_is_shown_over_time_is_in_the_address(page, workspace):
     page.goto(workspace.address(workspace.bad))
     section = page.get_by_role("region", name="Over time", exact=True)
-    section.get_by_role("radio", name="Latency").check()
+    section.get_by_role("radio", name="Latency").click()
     expect(section).to_contain_text("3,000.00\u202fms, the policy's limit on the candidate")
     assert page.url == f"{workspace.address(workspace.bad)}&metric=latency_ms"
     page.reload()
