@@ -151,12 +151,9 @@ class Pair:
     iid_share: float
     within_share: float
 
-    def limits(self, critical: float, scale: Callable[[float], float]) -> tuple[float, float]:
-        """Of candidate - baseline on a scale; infinite where unbounded."""
-        effect = scale(self.candidate.value) - scale(self.baseline.value)
-        (c_low, c_high), (b_low, b_high) = (_reach(side, critical, scale) for side in (self.candidate, self.baseline))
-        paired = self._paired(scale)
-        return effect - paired * math.hypot(c_low, b_high), effect + paired * math.hypot(c_high, b_low)
+    def on(self, scale: Callable[[float], float]) -> Contrast:
+        """Candidate - baseline on a scale."""
+        return Contrast(self.baseline, self.candidate, scale, self._paired(scale))
 
     def _paired(self, scale: Callable[[float], float]) -> float:
         """The standard error of the difference over what it would be if the sides shared no tenant.
@@ -173,6 +170,30 @@ class Pair:
         k = math.sqrt(self.baseline.n / self.candidate.n) * baseline / candidate
         apart = self.candidate.q * (1 - self.candidate.q) * (1 / self.candidate.n + k * k / self.baseline.n)
         return math.sqrt(max(_LEAST, self.comparison.paired(k) / apart))
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Candidate - baseline on a scale; its standard error is ``paired`` times that of sides without shared tenants."""
+
+    baseline: Estimate
+    candidate: Estimate
+    scale: Callable[[float], float]
+    paired: float
+
+    @property
+    def effect(self) -> float:
+        """The estimate."""
+        return self.scale(self.candidate.value) - self.scale(self.baseline.value)
+
+    def limits(self, critical: float) -> tuple[float, float]:
+        """Infinite where unbounded."""
+        c_low, c_high = _reach(self.candidate, critical, self.scale)
+        b_low, b_high = _reach(self.baseline, critical, self.scale)
+        return (
+            self.effect - self.paired * math.hypot(c_low, b_high),
+            self.effect + self.paired * math.hypot(c_high, b_low),
+        )
 
 
 def _reach(side: Estimate, critical: float, scale: Callable[[float], float]) -> tuple[float, float]:
@@ -255,15 +276,15 @@ def quantile(found: Pair, rules: Rules) -> Outcome:
     """A quantile guardrail; relative margins on the log scale, absolute ones on the metric's."""
     baseline, candidate = found.baseline.value, found.candidate.value
     relative = rules.guardrail.relative is not None
-    scale = _log if relative else float
+    on_logs, plain = found.on(_log), found.on(float)
+    tested = on_logs if relative else plain
     gap = math.log1p(rules.gap(baseline) / baseline) if relative else rules.offset
     critical = rules.critical(gap)
-    effect = scale(candidate) - scale(baseline)
-    spread = _variance(found, scale, critical)
-    z = _z(found, scale, effect, gap)
+    spread = _variance(tested, critical)
+    z = _z(tested, gap)
     c = critical.value(spread, found.df)
-    low, high = found.limits(c, float)
-    log_low, log_high = found.limits(c, _log)
+    low, high = plain.limits(c)
+    log_low, log_high = on_logs.limits(c)
     return Outcome(
         baseline=baseline,
         candidate=candidate,
@@ -272,7 +293,7 @@ def quantile(found: Pair, rules: Rules) -> Outcome:
         test=Test.at(z, spread, found.df, critical),
         variance=_parts(found, spread) if math.isfinite(spread) else None,
         gap=gap,
-        harm=effect,
+        harm=tested.effect,
         unit=baseline if relative else 1.0,
         log_scale=relative,
         critical=critical,
@@ -285,22 +306,22 @@ def _parts(found: Pair, spread: float) -> Variance:
     return Variance(spread, spread * found.iid_share, spread * found.within_share, found.df, effective)
 
 
-def _variance(found: Pair, scale: Callable[[float], float], critical: Critical) -> float:
+def _variance(found: Contrast, critical: Critical) -> float:
     """The squared standard error that the limits of one look amount to; infinite where they are open."""
     c = normal_quantile(1 - critical.alpha)
-    low, high = found.limits(c, scale)
-    effect = scale(found.candidate.value) - scale(found.baseline.value)
-    sides = [side for side in (effect - low, high - effect) if math.isfinite(side)]
+    low, high = found.limits(c)
+    sides = [side for side in (found.effect - low, high - found.effect) if math.isfinite(side)]
     return (sum(sides) / len(sides) / c) ** 2 if sides else math.inf
 
 
-def _z(found: Pair, scale: Callable[[float], float], effect: float, margin: float) -> float:
+def _z(found: Contrast, margin: float) -> float:
     """How many standard errors wide the limits are when they touch the margin."""
+    effect = found.effect
     if effect == margin:
         return 0.0
 
     def touches(c: float) -> bool:
-        low, high = found.limits(c, scale)
+        low, high = found.limits(c)
         return high >= margin if effect < margin else low <= margin
 
     near, far = 0.0, _FURTHEST

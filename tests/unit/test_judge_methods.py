@@ -353,7 +353,7 @@ def test_what_shared_tenants_have_in_common_cancels_however_many_runs_there_are(
         bins = _shared_tenants(np.random.default_rng(5), runs)
         found = quantiles.pair(bins, 0.5, bins.frame.task, 5, clustered=True)
         assert found is not None
-        low, high = found.limits(1.645, math.log)
+        low, high = found.on(math.log).limits(1.645)
         assert low < 0 < high
         widths.append(high - low)
     assert widths[1] < 0.4 * widths[0]
@@ -368,14 +368,14 @@ def test_limits_of_shared_tenants_widen_with_confidence_and_mirror_when_the_side
     found = quantiles.pair(bins, q, bins.frame.task, 5, clustered=True)
     assert found is not None
     assert found.paired
-    limits = np.array([found.limits(critical, scale) for critical in np.linspace(0.05, 3, 120)])
+    limits = np.array([found.on(scale).limits(critical) for critical in np.linspace(0.05, 3, 120)])
     assert (np.diff(limits[:, 0]) <= 1e-9).all()
     assert (np.diff(limits[:, 1]) >= -1e-9).all()
     flipped = quantiles.Bins(replace(bins.frame, side=1 - bins.frame.side), bins.bin, bins.runs)
     mirrored = quantiles.pair(flipped, q, bins.frame.task, 5, clustered=True)
     assert mirrored is not None
-    low, high = found.limits(1.645, scale)
-    assert mirrored.limits(1.645, scale) == pytest.approx((-high, -low))
+    low, high = found.on(scale).limits(1.645)
+    assert mirrored.on(scale).limits(1.645) == pytest.approx((-high, -low))
 
 
 # --- runs needed --------------------------------------------------------------------------------------
