@@ -16,9 +16,8 @@ from flightdeck.judge.proportions import Share, wilson
 from flightdeck.judge.quantiles import QUANTILES, Distribution, Estimate
 from flightdeck.judge.rules import Rules
 from flightdeck.judge.series import spread
-from flightdeck.judge.verdict import ADVICE
+from flightdeck.judge.verdict import judged_by
 from flightdeck.models import Policy
-from flightdeck.models.statistics import Statistics
 
 MOST_BINS = 60
 """Bins that both sides' runs are shown in."""
@@ -94,8 +93,3 @@ def line(metric: str, limit: float | None, policy: Policy, baseline: float | Non
     if not own or baseline is None:
         return None
     return "margin", baseline + own[0].harm * Rules(own[0], statistics, clustered=False).gap(baseline)
-
-
-def judged_by(policy: Policy) -> Statistics:
-    """The policy's statistics, or those that its verdict is advice by."""
-    return policy.statistics or ADVICE

@@ -109,10 +109,11 @@ class Comparison:
         if not clustered:
             spread = float((parts * parts / np.maximum(self.runs - 1, 1)).sum())
             return Variance(iid, iid, iid, iid * iid / spread if spread > 0 else math.inf)
-        within, singles = (float(side[CANDIDATE] + k * k * side[BASELINE]) for side in (self.within, self.singles))
-        raised, correction = self._between(k)
+        within = self._contrasted(self.within, k)
+        raised, correction = self._between(k, within)
         value = max(raised, within)
-        return Variance(value, iid, min(value, within + singles), correction.df, correction.effective)
+        lessened = min(value, within + self._contrasted(self.singles, k))
+        return Variance(value, iid, lessened, correction.df, correction.effective)
 
     def paired(self, k: float) -> float:
         """The variance as the clusters' influences show it.
@@ -120,13 +121,18 @@ class Comparison:
         ``variance`` takes the larger of this and what lies within clusters, which is too wide on average where tenants
         do not differ. Here the latter counts where influences fall so far below it by chance in one case of twenty.
         """
-        raised, correction = self._between(k)
-        least = float(chdtri(correction.df, 0.95)) / correction.df
-        return max(raised, least * float(self.within[CANDIDATE] + k * k * self.within[BASELINE]))
+        within = self._contrasted(self.within, k)
+        raised, correction = self._between(k, within)
+        return max(raised, float(chdtri(correction.df, 0.95)) / correction.df * within)
 
-    def _between(self, k: float) -> tuple[float, ClusterCorrection]:
+    @staticmethod
+    def _contrasted(sides: Floats, k: float) -> float:
+        """The variance of candidate - k * baseline of those of both sides."""
+        return float(sides[CANDIDATE] + k * k * sides[BASELINE])
+
+    def _between(self, k: float, within: float) -> tuple[float, ClusterCorrection]:
         """The variance from the clusters' influences, corrected for few and uneven ones."""
-        within, squared = float(self.within[CANDIDATE] + k * k * self.within[BASELINE]), self.squared_influence(k)
+        squared = self.squared_influence(k)
         between = max(0.0, 1 - within / squared) if squared > 0 else 0.0
         totals = np.maximum(self.runs.sum(axis=1, keepdims=True), 1)
         scale = np.array([[k * k], [1.0]])

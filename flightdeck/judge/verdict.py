@@ -26,6 +26,12 @@ from flightdeck.models.verdict import Scope, Status, Verdict, VerdictReason, Ver
 ADVICE = Statistics(time_check="warn")
 """What a policy without ``statistics`` is judged by: the defaults, but nobody asked for the runs by hour."""
 
+
+def judged_by(policy: Policy) -> Statistics:
+    """The policy's statistics, or those that its verdict is advice by."""
+    return policy.statistics or ADVICE
+
+
 _FAILED = ("worse_than_margin", "limit_exceeded")
 
 
@@ -36,7 +42,7 @@ def judge(evidence: Evidence, policy: Policy) -> Verdict:
         evidence: both releases' runs in cells.
         policy: without ``statistics`` the verdict is advice, by ``ADVICE``.
     """
-    statistics = policy.statistics or ADVICE
+    statistics = judged_by(policy)
     layout = Layout(arranged(evidence, "cells"), statistics)
     runs = series(layout.frame, moments(layout.frame, "error_rate", evidence.tariff))
     empty = [side for side, count in zip(SIDES, runs.counts, strict=True) if count == 0]

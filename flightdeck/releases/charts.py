@@ -11,6 +11,7 @@ from flightdeck.judge import charts as judged
 from flightdeck.judge.cells import Bin, Moments, added
 from flightdeck.judge.outcome import Limits
 from flightdeck.judge.quantities import unit
+from flightdeck.judge.verdict import judged_by
 from flightdeck.ledger import Ledger
 from flightdeck.models import (
     ChartBin,
@@ -112,7 +113,7 @@ def charts(request: DiffRequest, ledger: Ledger, evidence: Evidence, options: Op
         lambda used: pricing.prices(sides.references, used, ledger, catalog, by_catalog=sides.by_catalog), width
     )
     width, found = _readable(hourly, width)
-    alpha = judged.judged_by(sides.policy).alpha
+    alpha = judged_by(sides.policy).alpha
     return DiffCharts(
         windows=sides.told(),
         filters=DiffFilters(environment=sides.environment, tenant_id=request.tenant_id, task_id=request.task_id),
