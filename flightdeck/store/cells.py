@@ -23,7 +23,7 @@ from flightdeck.store import folding
 from flightdeck.store.client import Engine
 from flightdeck.store.cohort import STARTED, STARTED_INSIDE, CohortQuery, counted, final_settings
 from flightdeck.store.costs import BoundPrices
-from flightdeck.store.eventrows import bound_us
+from flightdeck.store.eventrows import HOUR_US, bound_us
 from flightdeck.store.scored import RunScores
 
 MOST_USAGE_KEYS = 10_000
@@ -287,7 +287,6 @@ def _odd(rows: Sequence[tuple[Any, ...]]) -> DataQuality:
 MOST_HOURLY = 20_000
 """Hourly cells that are aimed at: tenants are merged, and hours widened, until about so many are left."""
 _MOST_TAKEN = 200_000
-_HOUR_US = 3_600_000_000
 
 _HOURLY = """
 SELECT bare, stretch, release_id, task_id, tenant_id, {sums}
@@ -344,7 +343,7 @@ def hourly(
     for name, value in (
         ("{source}", plan.source()),
         ("{started}", STARTED),
-        ("{width_us}", str(width * _HOUR_US)),
+        ("{width_us}", str(width * HOUR_US)),
         ("{width}", str(width)),
         ("{most}", str(_MOST_TAKEN + 1)),
     ):

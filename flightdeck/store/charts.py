@@ -17,14 +17,13 @@ from flightdeck.pricing.tariff import Tariff
 from flightdeck.store.client import Engine
 from flightdeck.store.cohort import STARTED, STARTED_INSIDE, CohortQuery, counted, final_settings
 from flightdeck.store.costs import BoundPrices
-from flightdeck.store.eventrows import bound_us
+from flightdeck.store.eventrows import HOUR_US, bound_us
 from flightdeck.store.histograms import bin_of
 
 MOST_STRETCHES = 200
 """Stretches of time of one release that are aimed at: for longer windows they are wider."""
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 24)
 """Hours of a stretch: parts of a UTC day."""
-_HOUR_US = 3_600_000_000
 
 _CHARTED = """
 SELECT
@@ -133,7 +132,7 @@ def charted(engine: Engine, cohort: CohortQuery, tariff: Tariff, width: int) -> 
         ("cost_bin", bin_of("toFloat64(cost_0)")),
     ):
         sql = sql.replace(f"{{{name}}}", expression)
-    bound = {**cohort.parameters(), **prices.parameters, "width_us": width * _HOUR_US}
+    bound = {**cohort.parameters(), **prices.parameters, "width_us": width * HOUR_US}
     stretches: defaultdict[str, list[Stretch]] = defaultdict(list)
     bins: defaultdict[tuple[str, str], list[Bin]] = defaultdict(list)
     for release_id, kind, place, runs, errors, *sums in counted(engine.query(sql, bound, final_settings(engine))):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,13 @@ TRACE_IDS = "SELECT arrayJoin(reinterpret(base64Decode({ids:String}), 'Array(Fix
 def keys(some: Sequence[int]) -> Packed:
     """Numbers of 64 bits."""
     return Packed(base64.b64encode(struct.pack(f"<{len(some)}Q", *some)).decode())
+
+
+def portions(some: Iterable[int], most: int) -> Iterator[Packed]:
+    """Distinct keys, so many at a time."""
+    rest = iter(sorted(set(some)))
+    while portion := tuple(islice(rest, most)):
+        yield keys(portion)
 
 
 def trace_ids(some: Sequence[str]) -> Packed:

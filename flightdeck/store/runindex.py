@@ -11,7 +11,6 @@ import re
 import struct
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -72,9 +71,7 @@ WHERE key IN ({packed.KEYS})
 
 def portions(keys: Iterable[int]) -> Iterator[Packed]:
     """Distinct keys, as many at a time as one query may ask for."""
-    rest = iter(sorted(set(keys)))
-    while some := tuple(islice(rest, KEYS_PER_QUERY)):
-        yield packed.keys(some)
+    return packed.portions(keys, KEYS_PER_QUERY)
 
 
 def find(engine: Engine, keys: Iterable[int]) -> dict[Place, Stored]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Iterable, Mapping
-from itertools import islice
 
 from flightdeck.store import packed
 from flightdeck.store.client import Engine
@@ -89,9 +88,8 @@ def complete(engine: Engine) -> None:
 def _stored(engine: Engine, keys: Iterable[int]) -> dict[int, int]:
     """The first landing of the traces that are known, Unix seconds."""
     found: dict[int, int] = {}
-    rest = iter(sorted(set(keys)))
-    while some := list(islice(rest, KEYS_PER_QUERY)):
-        found.update(engine.query(_FIRST, {"keys": packed.keys(some)}).rows())
+    for some in packed.portions(keys, KEYS_PER_QUERY):
+        found.update(engine.query(_FIRST, {"keys": some}).rows())
     return found
 
 
