@@ -170,13 +170,17 @@ def summed(calls: Iterable[_Tokens]) -> list[ModelUsage]:
         row = rows.get(key)
         if row is None:
             row = rows[key] = ModelUsage(*key)
-        row.calls += 1
-        row.input += call.input
-        row.cached += call.cached
-        row.creation += call.creation
-        row.output += call.output
-        row.reasoning += call.reasoning
+        _add(row, call, 1)
     return [rows[key] for key in sorted(rows)] if len(rows) > 1 else list(rows.values())
+
+
+def _add(total: ModelUsage, tokens: _Tokens, calls: int) -> None:
+    total.calls += calls
+    total.input += tokens.input
+    total.cached += tokens.cached
+    total.creation += tokens.creation
+    total.output += tokens.output
+    total.reasoning += tokens.reasoning
 
 
 def _bounded(rows: list[ModelUsage], most: int) -> list[ModelUsage]:
@@ -188,12 +192,7 @@ def _bounded(rows: list[ModelUsage], most: int) -> list[ModelUsage]:
     key = ("", OTHER, 0)
     other = few.setdefault(key, ModelUsage(*key))
     for row in ranked[most - 1 :]:
-        other.calls += row.calls
-        other.input += row.input
-        other.cached += row.cached
-        other.creation += row.creation
-        other.output += row.output
-        other.reasoning += row.reasoning
+        _add(other, row, row.calls)
     return [few[key] for key in sorted(few)]
 
 
