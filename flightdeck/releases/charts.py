@@ -27,7 +27,6 @@ from flightdeck.models import (
     SideDistribution,
 )
 from flightdeck.pricing.tariff import PICO_PER_USD
-from flightdeck.releases import costs as pricing
 from flightdeck.releases.asking import Question
 from flightdeck.releases.catalog import load_catalog
 from flightdeck.releases.diff import Options
@@ -107,11 +106,8 @@ def charts(request: DiffRequest, ledger: Ledger, evidence: Evidence, options: Op
     """
     sides = Sides.of(request, ledger, options.default_environment, now)
     question = Question(sides.cohorts, sides.agent_id, evidence, sides.policy.statistics)
-    catalog = load_catalog(options.catalog_path)
     width = width_h(max((window.until - window.since).total_seconds() / 3_600 for window in sides.windows))
-    hourly = question.charted(
-        lambda used: pricing.prices(sides.references, used, ledger, catalog, by_catalog=sides.by_catalog), width
-    )
+    hourly = question.charted(sides.price(ledger, load_catalog(options.catalog_path)), width)
     width, found = _readable(hourly, width)
     alpha = judged_by(sides.policy).alpha
     return DiffCharts(

@@ -90,10 +90,7 @@ def compare(
     sides = Sides.of(request, ledger, options.default_environment, now, policy)
     rules, environment = sides.policy, sides.environment
     question = Question(sides.cohorts, sides.agent_id, evidence, rules.statistics)
-    catalog = load_catalog(options.catalog_path)
-    answered = question.answered(
-        lambda used: pricing.prices(sides.references, used, ledger, catalog, by_catalog=sides.by_catalog)
-    )
+    answered = question.answered(sides.price(ledger, load_catalog(options.catalog_path)))
     prices, totals = answered.prices, answered.own
     odd = answered.odd()
     baseline, candidate = sides.records

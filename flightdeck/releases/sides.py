@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flightdeck.errors import Invalid, NotFound
 from flightdeck.ledger import Ledger
 from flightdeck.models import DiffRequest, DiffWindow, Policy, ReleaseRecord, VerdictWindow, VerdictWindows, Window
-from flightdeck.releases import references
+from flightdeck.pricing.tariff import UsageKey
+from flightdeck.releases import costs, references
+from flightdeck.releases.catalog import Catalog
+from flightdeck.releases.costs import Prices
 from flightdeck.releases.references import SIDES, Reference
 from flightdeck.store.cohort import CohortQuery
 from flightdeck.validation import BY_CATALOG, table_named
@@ -87,6 +90,10 @@ class Sides:
     def agent_id(self) -> str:
         """Whose releases these are."""
         return self.records[1].agent_id
+
+    def price(self, ledger: Ledger, catalog: Catalog) -> Callable[[Sequence[Sequence[UsageKey]]], Prices]:
+        """What makes tariffs for what the runs of each side used."""
+        return lambda used: costs.prices(self.references, used, ledger, catalog, by_catalog=self.by_catalog)
 
     def told(self) -> VerdictWindows:
         """The windows in an answer."""
