@@ -31,19 +31,6 @@ def table_named(pricing: str) -> tuple[str, str]:
     return provider, version
 
 
-NO_ENVIRONMENT = "The environment is empty: is a variable not set that should name it?"
-
-
-def environment_named(environment: str) -> None:
-    """Makes sure that what is decided is decided somewhere: ``--env "$UNSET"`` would be the first promotion there.
-
-    Raises:
-        Invalid: the environment's name is empty, or only blanks.
-    """
-    if not environment.strip():
-        raise Invalid(NO_ENVIRONMENT, hint="Name one, like production.", field="environment")
-
-
 def policy_of(document: Mapping[str, Any]) -> Policy:
     """The policy that a document holds.
 

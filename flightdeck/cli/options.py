@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from flightdeck.environments import environment_named
+from flightdeck.errors import Invalid
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -24,14 +27,11 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 def environment_given(context: click.Context, parameter: click.Parameter, environment: str | None) -> str | None:
     """Callback of ``--env`` where something is decided: an empty one, as of an unset variable, is a usage error."""
     del context, parameter
-    if environment is not None and not environment.strip():
-        from flightdeck.errors import Invalid
-        from flightdeck.validation import environment_named
-
-        try:
+    try:
+        if environment is not None:
             environment_named(environment)
-        except Invalid as error:
-            raise click.BadParameter(str(error)) from error
+    except Invalid as error:
+        raise click.BadParameter(str(error)) from error
     return environment
 
 

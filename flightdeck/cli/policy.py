@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,18 @@ import click
 from flightdeck.cli import examples
 from flightdeck.cli.connection import api
 from flightdeck.cli.documents import document
-from flightdeck.cli.options import actor_option, environment_given, output_option, together
+from flightdeck.cli.options import Command, actor_option, environment_given, output_option, together
 
 _HISTORY = 50
 
-_scope = together(
-    click.option("--agent", help="For this agent only."),
-    click.option("--env", "environment", help="In this environment only."),
-)
-"""The options that say what a policy is for."""
+
+def _scope(check: Callable[..., str | None] | None = None) -> Callable[[Command], Command]:
+    """The options that say what a policy is for; ``check`` is the callback of ``--env``."""
+    return together(
+        click.option("--agent", help="For this agent only."),
+        click.option("--env", "environment", callback=check, help="In this environment only."),
+    )
+
 
 _POLICY = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -35,8 +39,7 @@ def policy() -> None:
 
 @policy.command("set", epilog=examples.shown("A complete policy", examples.POLICY))
 @_POLICY
-@click.option("--agent", help="For this agent only.")
-@click.option("--env", "environment", callback=environment_given, help="In this environment only.")
+@_scope(environment_given)
 @actor_option
 def set_command(path: Path, agent: str | None, environment: str | None, actor: str) -> None:
     """Make the policy of a YAML file the active one, for all or as far as --agent and --env say.
@@ -52,7 +55,7 @@ def set_command(path: Path, agent: str | None, environment: str | None, actor: s
 
 
 @policy.command()
-@_scope
+@_scope()
 @actor_option
 def remove(agent: str | None, environment: str | None, actor: str) -> None:
     """Take a policy out of force, so that a wider one decides again. It stays in the history.
@@ -67,7 +70,7 @@ def remove(agent: str | None, environment: str | None, actor: str) -> None:
 
 
 @policy.command()
-@_scope
+@_scope()
 @click.option(
     "--effective", is_flag=True, help="The one that decides there, complete, with whom it is for and who set it."
 )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from flightdeck.environments import environment_named
 from flightdeck.errors import Blocked, Busy, FlightDeckError, Forbidden, Invalid, NotFound
 from flightdeck.ledger import Ledger
 from flightdeck.ledger.decisions import Draft, Moved, Pointer
@@ -34,7 +35,6 @@ from flightdeck.models.decisions import Action
 from flightdeck.releases import record
 from flightdeck.releases.diff import Options, compare
 from flightdeck.releases.evidence import Evidence
-from flightdeck.validation import environment_named
 
 FIRST = "first promotion: no promoted baseline for agent/environment"
 NOT_PENDING = "Unknown promotion request_id or request is not pending."

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from flightdeck.app import App
+from flightdeck.environments import environment_named
 from flightdeck.ledger.policies import UNSET, PolicySet
 from flightdeck.models import DiffConfig
 from flightdeck.models.fields import Moment
@@ -18,7 +19,7 @@ from flightdeck.releases.retrial import Retrial, retried
 from flightdeck.server import answers
 from flightdeck.server.actors import Actors
 from flightdeck.server.auth import may_write, readers
-from flightdeck.validation import environment_named, policy_of
+from flightdeck.validation import policy_of
 
 MOST_HISTORY = 500
 MOST_TRIED = 100

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from flightdeck.app import App
+from flightdeck.environments import environment_named
 from flightdeck.models import ReleaseArtifact, ReleaseRecord
 from flightdeck.server import answers, archives
 from flightdeck.server.archives import unpacking
 from flightdeck.server.auth import may_write, readers
 from flightdeck.store.quality import unregistered
-from flightdeck.validation import environment_named
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
