@@ -47,7 +47,7 @@ def test_what_is_live_is_what_the_rules_say(ledger, steps):
         allowed = free or name != "dear"
         act = own.promote if action == "promote" else own.rollback
         asked = wish(ids[name], environment=environment)
-        if action == "rollback" and before is None:
+        if not environment.strip() or (action == "rollback" and before is None):
             with pytest.raises(Invalid):
                 act(asked)
             continue
