@@ -17,7 +17,9 @@ from tests.contract.promotion_parts import evidence, furnish, promotions, wish
 
 USD = {"a": 1.0, "b": 2.0, "dear": 9.0}
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["promote", "rollback"]), st.sampled_from(list(USD)), st.sampled_from(["prod", ""])),
+    st.tuples(
+        st.sampled_from(["promote", "rollback"]), st.sampled_from(list(USD)), st.sampled_from(["prod", "staging", ""])
+    ),
     max_size=12,
 )
 
